@@ -1,0 +1,43 @@
+/** What a policy may do about a finding. threats.md: verdict words, plus `keep` (accept and leave as it is). */
+export type PolicyAction = 'reject' | 'quarantine' | 'sanitise' | 'keep'
+
+/** Overrides of default verdicts by rule id, e.g. `{ P8: 'quarantine', B2: 'sanitise' }`. */
+export type RulePolicy = { readonly [rule: string]: PolicyAction }
+
+export interface Attestation {
+  readonly document: string
+  readonly reviewedOn: string
+  readonly validUntil: string
+}
+
+/** Who may send what by which door. design.md section 2. */
+export interface Originator {
+  readonly name: string
+  readonly kind: 'modality' | 'department' | 'institution' | 'person' | 'medium' | 'system' | 'other'
+  readonly addresses: readonly string[]
+  readonly aeTitles: readonly string[]
+  readonly certificates: readonly string[]
+  readonly accounts: readonly string[]
+  readonly trust: 'trusted' | 'known' | 'untrusted'
+  readonly attestation: Attestation | null
+  /** Default issuer of patient identifiers. */
+  readonly issuer: string | null
+  readonly timeZone: string | null
+  readonly department: string | null
+  readonly specialty: string | null
+  readonly rules: RulePolicy
+  /** `strip` removes private elements at the door (recorded); `keep` is the default. */
+  readonly privateElements: 'keep' | 'strip'
+  /** Extra SOP Class UIDs for which a valid dual-personality TIFF may be kept. */
+  readonly tiffSopClasses: readonly string[]
+}
+
+/** Screening policy in force for one arrival, after site, door and originator were combined. */
+export interface ScreeningPolicy {
+  readonly rules: RulePolicy
+  readonly privateElements: 'keep' | 'strip'
+  readonly tiffSopClasses: readonly string[]
+  readonly unknownSopClasses: 'keep' | 'reject'
+  readonly unknownTransferSyntaxes: 'reject' | 'keep'
+  readonly trust: 'trusted' | 'known' | 'untrusted' | 'unknown'
+}

@@ -1,0 +1,31 @@
+/**
+ * Random access to bytes that need not be in memory. Reads are synchronous, because parsers run in workers
+ * where a blocking read costs nobody else anything, and a synchronous walk is several times faster.
+ */
+export interface ByteSource {
+  /** Total length in bytes. */
+  readonly size: number
+  /**
+   * Bytes `start` (included) to `end` (excluded), zero-based. May be a view: callers never write into it, and
+   * never keep it beyond the next read. Reading past `size` yields fewer bytes.
+   * @throws RangeError when the request is larger than 64 MiB: nothing is allocated by a declared length
+   */
+  read(start: number, end: number): Uint8Array
+}
+
+/** Largest single read, in bytes. threats.md section 4, in-memory value. */
+export const READ_BYTES_MAX = 64 * 1024 * 1024
+
+export function memorySource(bytes: Uint8Array): ByteSource {
+  return {
+    size: bytes.byteLength,
+    read: (start, end) => bytes.subarray(Math.max(0, start), Math.max(0, Math.min(end, bytes.byteLength))),
+  }
+}
+
+/** A part of another source, as a source of its own. */
+export function slice(source: ByteSource, start: number, end: number): ByteSource {
+  const from = Math.min(Math.max(0, start), source.size)
+  const size = Math.max(0, Math.min(end, source.size) - from)
+  return { size, read: (s, e) => source.read(from + Math.max(0, s), from + Math.max(0, Math.min(e, size))) }
+}
