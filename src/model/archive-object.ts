@@ -1,7 +1,7 @@
-import type { ArrivalRecord } from './arrival.ts'
-import type { Finding, ScanReport, VerdictWord } from './finding.ts'
 import type { FrameTable } from '#standards/dicom/frames.ts'
 import type { Fact } from '#standards/dicom/sop-classes/family.ts'
+import type { ArrivalRecord } from './arrival.ts'
+import type { Finding, ScanReport, VerdictWord } from './finding.ts'
 
 /** Where stored bytes are. Offsets and lengths in bytes, of the entry's content, without its tar header. */
 export interface Location {

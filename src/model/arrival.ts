@@ -1,6 +1,6 @@
+import type { ErrorCode } from '#errors.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
 import type { Finding, ScanReport, VerdictWord } from './finding.ts'
-import type { ErrorCode } from '#errors.ts'
 
 export type Door = 'media' | 'web' | 'stow' | 'mailbox' | 'dimse' | 'hl7v2' | 'fhir' | 'xds' | 'demo'
 

@@ -1,5 +1,5 @@
-import type { Finding, ScanReport } from './finding.ts'
 import type { Door, Provenance } from './arrival.ts'
+import type { Finding, ScanReport } from './finding.ts'
 
 /** An item of the quarantine as the contract shows it. */
 export interface QuarantineItem {
@@ -17,7 +17,11 @@ export interface QuarantineItem {
   /** First 128 bytes, hexadecimal. */
   readonly preambleHex: string
   readonly scan: ScanReport
-  readonly patient: { readonly name: string | null; readonly id: string | null; readonly birthDate: string | null } | null
+  readonly patient: {
+    readonly name: string | null
+    readonly id: string | null
+    readonly birthDate: string | null
+  } | null
   readonly decision: QuarantineDecision | null
 }
 

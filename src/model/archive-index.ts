@@ -1,0 +1,149 @@
+import type { Change, MetadataChunk, NewInstance, ObjectRecord, Placement, StoredInstance } from './archive-object.ts'
+import type { ArrivalRecord } from './arrival.ts'
+import type { Query, SearchPage } from './search.ts'
+import type { Visibility } from './visibility.ts'
+
+/** A study, one of its series or one instance; the caller's path, not yet known to exist. */
+export interface Scope {
+  readonly studyInstanceUID: string
+  readonly seriesInstanceUID?: string
+  readonly sopInstanceUID?: string
+}
+
+/** What the index already knows of the identifiers of an arrival; asked inside the writer, so the answer stays true. */
+export interface KnownObject {
+  readonly objectId: string
+  readonly digests: { readonly arrived: string; readonly dataSet: string; readonly kept: string }
+  readonly transferSyntaxUID: string
+  readonly patientId: string
+}
+
+/** Reads: usable from any thread, each with its own read-only connection. Newest committed state. */
+export interface ArchiveReader {
+  search(query: Query, visibility: Visibility): Promise<SearchPage>
+  instance(scope: Required<Scope>, visibility: Visibility): Promise<StoredInstance | undefined>
+  /** Instances of a study or series in order (series, instance number, UID), in pages: memory stays bounded. */
+  instances(scope: Scope, visibility: Visibility): AsyncIterable<StoredInstance>
+  /** Metadata chunks in the same order, overlay applied; undefined when the scope does not exist for the caller. */
+  metadata(
+    scope: Scope,
+    visibility: Visibility,
+  ): Promise<{ readonly chunks: readonly MetadataChunk[]; readonly etag: string } | undefined>
+  /** By object id, SOP Instance UID or digest (arrived, data set or kept). */
+  find(identifier: string, visibility: Visibility): Promise<StoredInstance | undefined>
+  record(objectId: string): Promise<ObjectRecord | undefined>
+  arrivalsOf(objectId: string): Promise<readonly ArrivalRecord[]>
+  changesOf(objectId: string): Promise<readonly Change[]>
+  placementOf(objectId: string): Promise<Placement | undefined>
+  arrivals(filter: {
+    readonly sha256?: string
+    readonly sopInstanceUid?: string
+    readonly verdict?: string
+    readonly since?: string
+    readonly limit: number
+    readonly cursor?: string
+  }): Promise<{ readonly items: readonly ArrivalRecord[]; readonly next: string | null }>
+  patients(
+    filter: { readonly identifier?: string; readonly name?: string; readonly limit: number; readonly cursor?: string },
+    visibility: Visibility,
+  ): Promise<{
+    readonly items: readonly PatientRow[]
+    readonly next: string | null
+  }>
+  /** Everything of one patient: newest first. */
+  timeline(patientId: string, visibility: Visibility, limit: number): Promise<readonly TimelineRow[]>
+  /** Opaque patient ids for an identifier; with issuer only that one. */
+  patientIds(id: string, issuer?: string): Promise<readonly string[]>
+  counts(): Promise<{
+    readonly patients: number
+    readonly studies: number
+    readonly series: number
+    readonly instances: number
+    readonly bytes: number
+  }>
+  /** Changes after a sequence number, oldest first. */
+  feed(after: number, limit: number): Promise<readonly FeedEntry[]>
+}
+
+export interface PatientRow {
+  readonly id: string
+  readonly issuer: string
+  readonly identifier: string
+  readonly issuerAssumed: boolean
+  readonly name: string | null
+  readonly birthDate: string | null
+  readonly sex: string | null
+  readonly studies: number
+}
+
+export interface TimelineRow {
+  readonly kind: 'study'
+  readonly studyInstanceUID: string
+  readonly date: string | null
+  readonly time: string | null
+  readonly description: string | null
+  readonly modalities: readonly string[]
+  readonly accessionNumber: string | null
+  readonly series: number
+  readonly instances: number
+}
+
+export interface FeedEntry {
+  readonly sequence: number
+  readonly kind: 'stored' | 'deleted' | 'changed' | 'released'
+  readonly objectId: string
+  readonly studyInstanceUID: string
+  readonly time: string
+}
+
+/** A tombstone: what was deleted, by whom, and when its bytes may go. */
+export interface Deletion {
+  readonly scope: Scope
+  readonly by: string
+  readonly reason: string
+  readonly time: string
+  /** After this instant compaction may drop the bytes. */
+  readonly purgeAfter: string
+}
+
+/** Everything written in one transaction, committed with full synchronous setting. */
+export interface CommitGroup {
+  readonly instances: readonly NewInstance[]
+  readonly arrivals: readonly ArrivalRecord[]
+  /** Flushed position of the segment being appended to, written in the same transaction. */
+  readonly flushed: { readonly segment: string; readonly offset: number } | null
+}
+
+/** Writes: only inside the writer worker. Synchronous, because one connection writes. */
+export interface ArchiveWriter {
+  known(sopInstanceUID: string): KnownObject | undefined
+  /** Patient under whom a study is kept, with what its first instance said. */
+  studyPatient(
+    studyInstanceUID: string,
+  ):
+    | { readonly patientId: string; readonly issuer: string; readonly id: string; readonly issuerAssumed: boolean }
+    | undefined
+  /** An earlier arrival of the same bytes, for duplicates without a second copy. */
+  commit(group: CommitGroup): void
+  /** @returns object ids that became invisible; empty when nothing matched */
+  delete(deletion: Deletion): readonly string[]
+  /** Objects whose grace is over: their locations, and forgets them once `forget` is called. */
+  purgeable(
+    now: string,
+    limit: number,
+  ): readonly {
+    readonly objectId: string
+    readonly location: { readonly segment: string; readonly offset: number; readonly length: number }
+  }[]
+  forget(objectIds: readonly string[]): void
+  /** Live bytes per segment, for choosing what to compact. */
+  liveBytes(): readonly { readonly segment: string; readonly bytes: number; readonly objects: number }[]
+  /** Moves an object's bytes: compaction. */
+  relocate(
+    moves: readonly {
+      readonly objectId: string
+      readonly to: { readonly segment: string; readonly offset: number; readonly length: number }
+    }[],
+  ): void
+  flushed(): readonly { readonly segment: string; readonly offset: number }[]
+}

@@ -1,0 +1,45 @@
+/** The few named rights; roles bundle them. design.md section 7. */
+export const PERMISSIONS = [
+  'object.read',
+  'object.store',
+  'object.delete',
+  'object.export',
+  'document.read',
+  'quarantine.read',
+  'quarantine.decide',
+  'arrival.read',
+  'originator.write',
+  'settings.read',
+  'settings.write',
+  'account.write',
+  'audit.read',
+  'jobs.read',
+  'system.read',
+] as const
+
+export type Permission = (typeof PERMISSIONS)[number]
+
+export const ROLES = [
+  'administrator',
+  'archivist',
+  'clinician',
+  'technologist',
+  'front-desk',
+  'sender',
+  'reader',
+  'auditor',
+] as const
+
+export type Role = (typeof ROLES)[number]
+
+/** Who asks: an account in a session, a token, the local owner of the data directory, or anybody under `--open`. */
+export interface Subject {
+  readonly kind: 'account' | 'token' | 'local' | 'open'
+  /** Account name or token id: what audit and provenance show. */
+  readonly name: string
+  readonly role: Role
+  /** SMART-like scopes a token was limited to; empty: all its role allows. */
+  readonly scopes: readonly string[]
+  /** Opaque patient ids a token is limited to; null: no limit. */
+  readonly patientIds: readonly string[] | null
+}
