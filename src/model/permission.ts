@@ -7,6 +7,7 @@ export const PERMISSIONS = [
   'document.read',
   'quarantine.read',
   'quarantine.decide',
+  'quarantine.original',
   'arrival.read',
   'originator.write',
   'settings.read',
@@ -32,9 +33,12 @@ export const ROLES = [
 
 export type Role = (typeof ROLES)[number]
 
-/** Who asks: an account in a session, a token, the local owner of the data directory, or anybody under `--open`. */
+/**
+ * Who asks: an account in a session, a token, the local owner of the data directory, anybody under `--open`, or
+ * `anonymous`, which reaches public routes only and sees nothing.
+ */
 export interface Subject {
-  readonly kind: 'account' | 'token' | 'local' | 'open'
+  readonly kind: 'account' | 'token' | 'local' | 'open' | 'anonymous'
   /** Account name or token id: what audit and provenance show. */
   readonly name: string
   readonly role: Role

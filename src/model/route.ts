@@ -29,6 +29,15 @@ export interface AuditedThing {
   readonly count?: number
 }
 
+/** What the OpenAPI document says of a route beyond its path and right. */
+export interface RouteDescription {
+  readonly summary: string
+  readonly query?: { readonly [name: string]: string }
+  /** JSON Schemas of the body taken and of the answer to a success. */
+  readonly request?: { readonly [keyword: string]: unknown }
+  readonly response?: { readonly [keyword: string]: unknown }
+}
+
 /**
  * One transaction, one file. Path, the standard's name for it and the right it needs stand together, so that the
  * access matrix and the conformance statement are generated from the code. style.md.
@@ -42,5 +51,6 @@ export interface Route<P = unknown> {
   readonly needs: Permission | 'public' | 'signed-in'
   /** How the body is taken; default none. `stream` leaves it unread in `raw`. */
   readonly body?: 'json' | 'stream'
+  readonly describes?: RouteDescription
   handle(asked: Asked<P>, reply: FastifyReply): Promise<unknown>
 }

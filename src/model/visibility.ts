@@ -1,11 +1,12 @@
 /**
  * What a caller may see, decided by security/decide.ts; no query runs without one. design.md section 7.
- * Filtering happens in SQL, so that counts cannot leak.
+ * Filtering happens in SQL, so that counts cannot leak. `hidesDocuments`: a scope for images without one for documents
+ * does not show the documents inside a study (SOP classes 1.2.840.10008.5.1.4.1.1.104.*), nor count them.
  */
 export type Visibility =
-  | { readonly sees: 'all' }
+  | { readonly sees: 'all'; readonly hidesDocuments?: true }
   /** Only these patients (opaque patient ids, not identifiers). Empty: nothing. */
-  | { readonly sees: 'patients'; readonly patientIds: readonly string[] }
+  | { readonly sees: 'patients'; readonly patientIds: readonly string[]; readonly hidesDocuments?: true }
   /** Only what the subject itself sent (role sender): nothing of the archive is readable. */
   | { readonly sees: 'nothing' }
 
