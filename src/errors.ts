@@ -81,6 +81,7 @@ export const failures = {
   },
   'request.range': { http: 416, dimse: 0x0110, ack: 'AE', fhir: 'value', xds: 'XDSRegistryError', retry: false },
   'request.too-many': { http: 429, dimse: 0xa700, ack: 'AR', fhir: 'throttled', xds: 'XDSRegistryBusy', retry: true },
+  'request.timeout': { http: 408, dimse: 0x0110, ack: 'AE', fhir: 'timeout', xds: 'XDSRegistryError', retry: true },
   'dicom.malformed': {
     http: 409,
     dimse: 0xc000,

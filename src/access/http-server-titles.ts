@@ -1,0 +1,33 @@
+import type { ErrorCode } from '#errors.ts'
+
+/** What each code of the catalogue means, for `title` of a problem document and docs/reference/errors.md. */
+export const errorTitles = {
+  'request.malformed': 'The request cannot be understood',
+  'request.unauthenticated': 'Sign in or present a valid token',
+  'request.forbidden': 'The role or scope does not allow this kind of request',
+  'request.not-found': 'There is no such resource',
+  'request.method': 'The resource does not have this method',
+  'request.not-acceptable': 'None of the accepted media types can be produced',
+  'request.conflict': 'The request contradicts what is there',
+  'request.too-large': 'The request is larger than this server takes',
+  'request.media-type': 'The body is of a type that is not taken here',
+  'request.range': 'The range lies outside the content',
+  'request.too-many': 'Too many requests; slow down',
+  'request.timeout': 'The request arrived too slowly',
+  'dicom.malformed': 'The object breaks the encoding rules of DICOM',
+  'dicom.limit': 'The object exceeds a limit of this archive',
+  'screening.held': 'The object is held in quarantine until a person decides',
+  'screening.rejected': 'The object was refused at the door',
+  'screening.class-refused': 'The SOP class is not accepted by site policy',
+  'identity.conflict': 'Another object with this identifier is kept',
+  'identity.study-mismatch': 'The study is kept under another patient',
+  'quarantine.decided': 'The held object was already decided',
+  'storage.full': 'There is no room left for new objects',
+  'storage.read-only': 'The store takes nothing since a flush failed',
+  'storage.damaged': 'The stored bytes do not match their digest',
+  'archive.busy': 'The archive is busy; try again shortly',
+  'archive.owned': 'Another process owns the data directory',
+  'archive.newer': 'The data was written by a newer version',
+  'archive.failed': 'Something failed inside the archive',
+  'configuration.invalid': 'A configuration key or value is wrong',
+} as const satisfies Record<ErrorCode, string>
