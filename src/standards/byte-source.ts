@@ -5,6 +5,8 @@
 export interface ByteSource {
   /** Total length in bytes. */
   readonly size: number
+  /** The whole content when it already is in memory: views of it stay valid. A reader may use it as a fast path. */
+  readonly memory?: Uint8Array
   /**
    * Bytes `start` (included) to `end` (excluded), zero-based. May be a view: callers never write into it, and
    * never keep it beyond the next read. Reading past `size` yields fewer bytes.
@@ -19,6 +21,7 @@ export const READ_BYTES_MAX = 64 * 1024 * 1024
 export function memorySource(bytes: Uint8Array): ByteSource {
   return {
     size: bytes.byteLength,
+    memory: bytes,
     read: (start, end) => bytes.subarray(Math.max(0, start), Math.max(0, Math.min(end, bytes.byteLength))),
   }
 }
@@ -27,5 +30,6 @@ export function memorySource(bytes: Uint8Array): ByteSource {
 export function slice(source: ByteSource, start: number, end: number): ByteSource {
   const from = Math.min(Math.max(0, start), source.size)
   const size = Math.max(0, Math.min(end, source.size) - from)
+  if (source.memory !== undefined) return memorySource(source.memory.subarray(from, from + size))
   return { size, read: (s, e) => source.read(from + Math.max(0, s), from + Math.max(0, Math.min(e, size))) }
 }
