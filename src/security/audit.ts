@@ -1,0 +1,144 @@
+import type { Subject } from '#model/permission.ts'
+import type { AuditEvent, AuditKind, SecurityWriter } from './ports.ts'
+
+/** What is told of an event; the rest is null. */
+export interface Told {
+  readonly kind: AuditKind
+  readonly outcome?: AuditEvent['outcome']
+  readonly address?: string | null
+  readonly purpose?: string | null
+  readonly studyInstanceUID?: string | null
+  readonly patientId?: string | null
+  readonly detail?: string | null
+  readonly count?: number
+  readonly since?: string | null
+}
+
+/** Longest query text kept in an entry. */
+const DETAIL_MAX = 4096
+
+export function auditEvent(who: string, told: Told, now: number = Date.now()): AuditEvent {
+  const detail = told.detail ?? null
+  return {
+    time: new Date(now).toISOString(),
+    kind: told.kind,
+    outcome: told.outcome ?? 'success',
+    who,
+    address: told.address ?? null,
+    purpose: told.purpose ?? null,
+    studyInstanceUID: told.studyInstanceUID ?? null,
+    patientId: told.patientId ?? null,
+    detail: detail === null ? null : detail.slice(0, DETAIL_MAX),
+    count: told.count ?? 1,
+    since: told.since ?? null,
+  }
+}
+
+interface Window {
+  readonly event: AuditEvent
+  /** Reads after the first, not yet written. */
+  more: number
+  readonly endsAt: number
+  /** Settles when the first entry is durable. */
+  readonly first: Promise<void>
+}
+
+/** Kinds that are counted over a window; all others are written one by one. */
+const COUNTED: readonly AuditKind[] = ['query', 'read']
+
+/** Windows open at once; more are written at once and not counted together. */
+const WINDOWS_MAX = 50_000
+
+/**
+ * Writes audit entries. A read of the same (user, purpose, study, kind) is durable before its first byte; those that
+ * follow within the window are counted and written as one entry when it ends. After a crash the count of open windows
+ * is lost, never the fact that somebody read.
+ */
+export class Auditor {
+  readonly #writer: Pick<SecurityWriter, 'appendAudit'>
+  readonly #windowMs: number
+  readonly #now: () => number
+  readonly #windows = new Map<string, Window>()
+  #batch: { readonly events: AuditEvent[]; readonly written: Promise<void> } | undefined
+
+  constructor(
+    writer: Pick<SecurityWriter, 'appendAudit'>,
+    options: { readonly windowSeconds: number; readonly now?: () => number },
+  ) {
+    this.#writer = writer
+    this.#windowMs = options.windowSeconds * 1000
+    this.#now = options.now ?? Date.now
+  }
+
+  /** Resolves when it is durable that this subject did this. */
+  async record(subject: Subject, told: Told): Promise<void> {
+    const event = auditEvent(subject.name, told, this.#now())
+    if (!COUNTED.includes(event.kind) || event.outcome !== 'success') return this.#append(event)
+    const key = JSON.stringify([
+      event.who,
+      event.purpose,
+      event.kind,
+      event.studyInstanceUID,
+      event.studyInstanceUID === null ? event.patientId : null,
+      event.kind === 'query' ? event.detail : null,
+    ])
+    const open = this.#windows.get(key)
+    if (open !== undefined && this.#now() < open.endsAt) {
+      await open.first // a failed first entry fails these too: nobody reads unaudited
+      open.more += event.count
+      return
+    }
+    if (open !== undefined) {
+      this.#windows.delete(key)
+      await this.#closing(open)
+    }
+    const first = this.#append(event)
+    if (this.#windows.size < WINDOWS_MAX) {
+      this.#windows.set(key, { event, more: 0, endsAt: this.#now() + this.#windowMs, first })
+    }
+    try {
+      await first
+    } catch (error) {
+      this.#windows.delete(key)
+      throw error
+    }
+  }
+
+  /** Events of nobody in particular: failed sign-ins, start, alerts. */
+  async note(who: string, told: Told): Promise<void> {
+    return this.#append(auditEvent(who, told, this.#now()))
+  }
+
+  /** Writes the counts of windows that have ended; called by a timer, and with `all` before stopping. */
+  async flush(all = false): Promise<void> {
+    const ended: Window[] = []
+    for (const [key, window] of this.#windows) {
+      if (!all && this.#now() < window.endsAt) continue
+      this.#windows.delete(key)
+      ended.push(window)
+    }
+    await Promise.all(ended.map((window) => this.#closing(window)))
+  }
+
+  async #closing({ event, more }: Window): Promise<void> {
+    if (more === 0) return
+    const time = new Date(this.#now()).toISOString()
+    await this.#append({ ...event, time, since: event.time, count: more })
+  }
+
+  /** Events of one turn of the event loop travel to the writer together. */
+  #append(event: AuditEvent): Promise<void> {
+    if (this.#batch === undefined) {
+      const events: AuditEvent[] = []
+      const written = new Promise<void>((resolve, reject) => {
+        setImmediate(() => {
+          this.#batch = undefined
+          this.#writer.appendAudit(events).then(() => resolve(), reject)
+        })
+      })
+      this.#batch = { events, written }
+    }
+    this.#batch.events.push(event)
+    return this.#batch.written
+  }
+}
