@@ -84,9 +84,8 @@ export class Auditor {
     ])
     const open = this.#windows.get(key)
     if (open !== undefined && this.#now() < open.endsAt) {
-      await open.first // a failed first entry fails these too: nobody reads unaudited
       open.more += event.count
-      return
+      return open.first // a failed first entry fails these too: nobody reads unaudited
     }
     if (open !== undefined) {
       this.#windows.delete(key)

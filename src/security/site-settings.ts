@@ -1,0 +1,225 @@
+import { z } from 'zod'
+import { ArchiveError } from '#errors.ts'
+import type { Originator } from '#model/settings.ts'
+import { auditEvent } from './audit.ts'
+import type { OriginatorStore, SecurityWriter, SettingsStore, SettingVersion } from './ports.ts'
+
+const action = z.enum(['reject', 'quarantine', 'sanitise', 'keep'])
+const rules = z.record(z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'expected a rule id'), action)
+const uid = z.string().regex(/^[0-9.]{1,64}$/, 'expected a UID')
+const timeZone = z.string().max(64).refine(isTimeZone, 'expected an IANA time zone such as Europe/Berlin')
+const date = z.iso.date('expected a date such as 2026-11-24')
+const text = (max = 200) => z.string().trim().min(1).max(max)
+
+function isTimeZone(name: string): boolean {
+  return name === 'UTC' || Intl.supportedValuesOf('timeZone').includes(name)
+}
+
+/** Every site setting: key, form, default, what it does. design.md section 8. */
+export const SETTINGS = {
+  'site.name': { schema: text(), fallback: 'Diptych', what: 'Name shown on the pages.' },
+  'site.timeZone': { schema: timeZone, fallback: 'UTC', what: 'Zone of times that come without one.' },
+  'identity.defaultIssuer': {
+    schema: text(64),
+    fallback: 'local',
+    what: 'Issuer of patient identifiers from a source that names none and has no originator.',
+  },
+  'screening.rules': { schema: rules, fallback: {}, what: 'Verdicts that differ from the catalogue, by rule id.' },
+  'screening.doors': {
+    schema: z.partialRecord(
+      z.enum(['media', 'web', 'stow', 'mailbox', 'dimse', 'hl7v2', 'fhir', 'xds', 'demo']),
+      rules,
+    ),
+    fallback: {},
+    what: 'The same for one door.',
+  },
+  'screening.privateElements': {
+    schema: z.enum(['keep', 'strip']),
+    fallback: 'keep',
+    what: 'Private elements at the door.',
+  },
+  'screening.tiffSopClasses': {
+    schema: z.array(uid).max(100),
+    fallback: [],
+    what: 'SOP classes, beside whole slide microscopy, that may keep a valid TIFF preamble.',
+  },
+  'screening.unknownSopClasses': {
+    schema: z.enum(['keep', 'reject']),
+    fallback: 'keep',
+    what: 'Classes we have no family for.',
+  },
+  'screening.unknownTransferSyntaxes': {
+    schema: z.enum(['reject', 'keep']),
+    fallback: 'reject',
+    what: 'Encodings we cannot read: refused, or kept as they are.',
+  },
+  'quarantine.retentionDays': {
+    schema: z.int().min(1).max(3650),
+    fallback: 30,
+    what: 'Days a held original is kept after its decision.',
+  },
+  'deletion.graceDays': { schema: z.int().min(0).max(3650), fallback: 30, what: 'Days before deleted bytes may go.' },
+  'dimse.strangers': {
+    schema: z.enum(['loopback', 'refuse']),
+    fallback: 'loopback',
+    what: 'Unknown calling AE titles: taken on loopback, or refused everywhere.',
+  },
+} as const satisfies { readonly [key: string]: { schema: z.ZodType; fallback: unknown; what: string } }
+
+export type SettingKey = keyof typeof SETTINGS
+export type SettingValue<Key extends SettingKey> = z.output<(typeof SETTINGS)[Key]['schema']>
+
+const originatorSchema = z.strictObject({
+  name: text(64).regex(/^[^\p{Cc}/\\]+$/u, 'no control characters, no slash'),
+  kind: z.enum(['modality', 'department', 'institution', 'person', 'medium', 'system', 'other']).default('other'),
+  addresses: z.array(text(64)).max(100).default([]),
+  aeTitles: z.array(z.string().trim().min(1).max(16)).max(100).default([]),
+  certificates: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in lower-case hexadecimal'))
+    .max(100)
+    .default([]),
+  accounts: z.array(text(64)).max(100).default([]),
+  trust: z.enum(['trusted', 'known', 'untrusted']).default('known'),
+  attestation: z
+    .strictObject({ document: text(1000), reviewedOn: date, validUntil: date })
+    .nullable()
+    .default(null),
+  issuer: text(64).nullable().default(null),
+  timeZone: timeZone.nullable().default(null),
+  department: text().nullable().default(null),
+  specialty: text().nullable().default(null),
+  rules: rules.default({}),
+  privateElements: z.enum(['keep', 'strip']).default('keep'),
+  tiffSopClasses: z.array(uid).max(100).default([]),
+})
+
+const siteFile = z.strictObject({
+  format: z.literal(1),
+  settings: z.record(z.string(), z.unknown()),
+  originators: z.array(z.unknown()).max(10_000),
+})
+
+/** Settings and originators as one file, for export and import. */
+export interface SiteFile {
+  readonly format: 1
+  readonly settings: { readonly [key: string]: unknown }
+  readonly originators: readonly Originator[]
+}
+
+/** Site settings and the register of originators: checked, versioned, audited. */
+export class SiteSettings {
+  readonly #store: SettingsStore & OriginatorStore
+  readonly #writer: SecurityWriter
+
+  constructor(store: SettingsStore & OriginatorStore, writer: SecurityWriter) {
+    this.#store = store
+    this.#writer = writer
+  }
+
+  /** The value in force. A kept value that this version no longer understands is the default. */
+  get<Key extends SettingKey>(key: Key): SettingValue<Key> {
+    return settingIn(this.#store.settings(), key)
+  }
+
+  all(): readonly { key: string; value: unknown; fallback: unknown; set: boolean; what: string }[] {
+    const kept = this.#store.settings()
+    return Object.entries(SETTINGS).map(([key, { fallback, what }]) => ({
+      key,
+      value: settingIn(kept, key as SettingKey),
+      fallback,
+      set: key in kept,
+      what,
+    }))
+  }
+
+  version(): number {
+    return this.#store.settingsVersion()
+  }
+
+  history(key: string): readonly SettingVersion[] {
+    return this.#store.settingHistory(key)
+  }
+
+  /** @throws ArchiveError 'request.malformed' naming the wrong key or value; then nothing was changed */
+  async change(changes: { readonly [key: string]: unknown }, by: string, address: string | null): Promise<void> {
+    const checked = checkSettings(changes)
+    const detail = `set ${Object.keys(checked).join(', ')}`
+    await this.#writer.changeSettings(checked, auditEvent(by, { kind: 'settings', address, detail }))
+  }
+
+  originators(): readonly Originator[] {
+    return this.#store.originators()
+  }
+
+  originator(name: string): Originator | undefined {
+    return this.#store.originator(name)
+  }
+
+  /** Adds or replaces one originator. @throws ArchiveError 'request.malformed' naming what is wrong */
+  async putOriginator(given: unknown, by: string, address: string | null): Promise<Originator> {
+    const originator = checkOriginator(given)
+    await this.#writer.putOriginators(
+      [originator],
+      auditEvent(by, { kind: 'originator', address, detail: `put ${originator.name}` }),
+    )
+    return originator
+  }
+
+  /** @throws ArchiveError 'request.not-found' */
+  async removeOriginator(name: string, by: string, address: string | null): Promise<void> {
+    const written = await this.#writer.removeOriginator(
+      name,
+      auditEvent(by, { kind: 'originator', address, detail: `removed ${name.slice(0, 64)}` }),
+    )
+    if (written === 'missing') throw new ArchiveError('request.not-found', 'originator')
+  }
+
+  export(): SiteFile {
+    return { format: 1, settings: this.#store.settings(), originators: this.#store.originators() }
+  }
+
+  /** Takes a file made by `export`: all of it, or nothing. Originators that it does not name stay. */
+  async import(given: unknown, by: string, address: string | null): Promise<{ settings: number; originators: number }> {
+    const file = checked(siteFile, given, 'site file')
+    const settings = checkSettings(file.settings)
+    const originators = file.originators.map(checkOriginator)
+    const detail = `imported ${Object.keys(settings).length} settings, ${originators.length} originators`
+    await this.#writer.importSite({ settings, originators }, auditEvent(by, { kind: 'settings', address, detail }))
+    return { settings: Object.keys(settings).length, originators: originators.length }
+  }
+}
+
+/** One setting out of all kept values: also for the worker, which reads them itself. */
+export function settingIn<Key extends SettingKey>(
+  kept: { readonly [key: string]: unknown },
+  key: Key,
+): SettingValue<Key> {
+  const { schema, fallback } = SETTINGS[key]
+  const parsed = schema.safeParse(kept[key])
+  return (parsed.success ? parsed.data : fallback) as SettingValue<Key>
+}
+
+/** @throws ArchiveError 'request.malformed' */
+export function checkOriginator(given: unknown): Originator {
+  return checked(originatorSchema, given, 'originator')
+}
+
+function checkSettings(changes: { readonly [key: string]: unknown }): { readonly [key: string]: unknown } {
+  const entries = Object.entries(changes).map(([key, value]) => {
+    if (!Object.hasOwn(SETTINGS, key)) {
+      throw new ArchiveError('request.malformed', `settings: there is no "${key.slice(0, 100)}"`, {
+        hint: `There are ${Object.keys(SETTINGS).join(', ')}.`,
+      })
+    }
+    return [key, value === null ? null : checked(SETTINGS[key as SettingKey].schema, value, key)] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+function checked<Schema extends z.ZodType>(schema: Schema, given: unknown, what: string): z.output<Schema> {
+  const result = schema.safeParse(given)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const unknown = issue?.code === 'unrecognized_keys' ? `there is no "${issue.keys[0] ?? ''}"` : issue?.message
+  throw new ArchiveError('request.malformed', [what, ...(issue?.path ?? [])].join('.') + `: ${unknown ?? 'not valid'}`)
+}
