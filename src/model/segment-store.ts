@@ -44,10 +44,16 @@ export interface SegmentStore {
    */
   read(at: Location, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array | undefined>
 
+  /**
+   * End of the last flushed entry of the segment being appended to; goes into the same transaction as the index rows
+   * (CommitGroup.flushed). Null before the first append.
+   */
+  flushed(): { readonly segment: string; readonly offset: number } | null
+
   /** Segments in the order they were begun, with length in bytes and whether they can still grow. */
   segments(): Promise<readonly { readonly name: string; readonly length: number; readonly sealed: boolean }[]>
 
-  /** Every complete entry of a segment, in order. A torn tail ends the walk and is reported by `torn`. */
+  /** Every complete entry of a segment, in order. A torn tail ends the walk. */
   entries(segment: string): AsyncIterable<SegmentEntry>
 
   /** Drops bytes behind `length`: unacknowledged tail found at start. */

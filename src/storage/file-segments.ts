@@ -1,0 +1,430 @@
+import { join } from 'node:path'
+import { ArchiveError } from '#errors.ts'
+import type { Location } from '#model/archive-object.ts'
+import type { Entry, RetentionClass, SegmentEntry, SegmentStore, SpooledEntry } from '#model/segment-store.ts'
+import { type Disk, type DiskFile, isFull, nodeDisk, systemCode, writeFailure } from './disk.ts'
+import {
+  checkedRange,
+  listSegments,
+  OpenFiles,
+  readLocation,
+  segmentEnd,
+  segmentName,
+  segmentNumber,
+  walkSegment,
+} from './segment-files.ts'
+import { BLOCK_BYTES, entryBytes, paddingAfter, TRAILER_BYTES, tarHeader } from './tar.ts'
+
+export interface FileSegmentOptions {
+  readonly disk?: Disk
+  /** A segment is sealed before it would grow beyond this. Default 256 MiB. */
+  readonly segmentBytesMax?: number
+  /** Bytes left free on the volume for audit, decisions and deletions. threats.md K2. */
+  readonly reserveBytes?: number
+  /** Called once, when a flush failed and the store became read-only. */
+  readonly alarm?: (error: ArchiveError) => void
+}
+
+/** What start-up found and did. Positions in bytes. */
+export interface Recovery {
+  /** Unacknowledged tails that were dropped. */
+  readonly dropped: readonly { readonly segment: string; readonly from: number; readonly bytes: number }[]
+  /** Segments shorter than what the index was told is flushed: bytes are lost. */
+  readonly short: readonly { readonly segment: string; readonly length: number; readonly flushed: number }[]
+  /** Segments the index has no position of: taken over whole, or never acknowledged. verify tells which. */
+  readonly unlisted: readonly string[]
+}
+
+/** Segments as files. The store stays usable for reads after any failure. */
+export interface FileSegments extends SegmentStore {
+  /**
+   * Once, before the first append: cuts what was never acknowledged and seals or continues what was open.
+   * @param flushed positions the index committed; design.md section 6
+   */
+  recover(flushed: readonly { readonly segment: string; readonly offset: number }[]): Promise<Recovery>
+  readonly isReadOnly: boolean
+}
+
+const ZEROS = new Uint8Array(TRAILER_BYTES)
+const SEGMENT_BYTES_DEFAULT = 256 * 1024 * 1024
+
+interface Open {
+  readonly name: string
+  readonly file: DiskFile
+  /** End of what is flushed. */
+  length: number
+}
+
+/**
+ * Opens a directory of segments.
+ * @throws ArchiveError 'storage.full', 'archive.failed' when the directory cannot be made or read
+ */
+export function openFileSegments(directory: string, options: FileSegmentOptions = {}): FileSegments {
+  const disk = options.disk ?? nodeDisk
+  try {
+    disk.makeDirectory(directory)
+    return new SegmentDirectory(directory, disk, options)
+  } catch (error) {
+    throw writeFailure(error, 'the segments directory')
+  }
+}
+
+class SegmentDirectory implements FileSegments {
+  readonly #directory: string
+  readonly #disk: Disk
+  readonly #options: FileSegmentOptions
+  readonly #files: OpenFiles
+  #open: Open | null = null
+  #next: number
+  #refusal: ArchiveError | null = null
+  #queue: Promise<unknown> = Promise.resolve()
+
+  constructor(directory: string, disk: Disk, options: FileSegmentOptions) {
+    this.#directory = directory
+    this.#disk = disk
+    this.#options = options
+    this.#files = new OpenFiles(disk, directory)
+    const names = listSegments(disk, directory)
+    this.#next = names.reduce((highest, name) => Math.max(highest, segmentNumber(name) ?? 0), 0) + 1
+  }
+
+  get isReadOnly(): boolean {
+    return this.#refusal !== null
+  }
+
+  append(group: readonly Entry[], _retention: RetentionClass): Promise<readonly Location[]> {
+    return this.#alone(() => this.#append(group))
+  }
+
+  adopt(entry: SpooledEntry, _retention: RetentionClass): Promise<readonly Location[]> {
+    return this.#alone(() => this.#adopt(entry))
+  }
+
+  async read(at: Location, range?: { start: number; end: number }): Promise<Uint8Array | undefined> {
+    checkedRange(at, range)
+    if (this.#open?.name === at.segment && at.offset + at.length > this.#open.length) return undefined
+    return readLocation(this.#files, at, range)
+  }
+
+  flushed(): { readonly segment: string; readonly offset: number } | null {
+    return this.#open === null ? null : { segment: this.#open.name, offset: this.#open.length }
+  }
+
+  async segments(): Promise<readonly { name: string; length: number; sealed: boolean }[]> {
+    return listSegments(this.#disk, this.#directory).flatMap((name) => {
+      const open = this.#open?.name === name ? this.#open : null
+      const length = open === null ? this.#lengthOf(name) : open.length
+      return length === undefined ? [] : [{ name, length, sealed: open === null }]
+    })
+  }
+
+  async *entries(segment: string): AsyncIterable<SegmentEntry> {
+    if (segmentNumber(segment) === undefined) return
+    const length = this.#open?.name === segment ? this.#open.length : this.#lengthOf(segment)
+    if (length === undefined) return
+    const file = this.#disk.open(join(this.#directory, segment), 'read')
+    try {
+      yield* walkSegment(file, segment, 0, length)
+    } finally {
+      file.close()
+    }
+  }
+
+  truncate(segment: string, length: number): Promise<void> {
+    return this.#alone(async () => {
+      this.#mustBeWritable()
+      if (this.#open?.name === segment) this.#closeOpen()
+      await this.#cut(segment, length)
+    })
+  }
+
+  remove(segment: string): Promise<void> {
+    return this.#alone(async () => {
+      this.#mustBeWritable()
+      const number = segmentNumber(segment)
+      if (number === undefined || this.#lengthOf(segment) === undefined) return
+      if (this.#open?.name === segment) throw new RangeError(`segment ${segment} is being appended to`)
+      // A number is never used twice, also across a restart: a higher one must exist before the highest goes.
+      if (number === this.#next - 1) await this.#begin()
+      try {
+        this.#disk.unlink(join(this.#directory, segment))
+      } catch (error) {
+        throw writeFailure(error, `the removal of segment ${segment}`)
+      }
+      this.#files.forget(segment)
+      await this.#flushDirectory()
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#alone(async () => this.#closeOpen())
+    this.#files.close()
+  }
+
+  recover(flushed: readonly { readonly segment: string; readonly offset: number }[]): Promise<Recovery> {
+    return this.#alone(async () => {
+      try {
+        return await this.#recover(new Map(flushed.map(({ segment, offset }) => [segment, offset])))
+      } catch (error) {
+        throw this.#writeError(error, 'segments while they were recovered')
+      }
+    })
+  }
+
+  /** One writer after the other: the appender has no holes by construction. */
+  #alone<T>(fn: () => Promise<T>): Promise<T> {
+    const run = this.#queue.then(fn)
+    this.#queue = run.catch(() => undefined)
+    return run
+  }
+
+  async #append(group: readonly Entry[]): Promise<readonly Location[]> {
+    this.#mustBeWritable()
+    if (group.length === 0) return []
+    const bytes = group.reduce((sum, { content }) => sum + entryBytes(lengthOf(content)), 0)
+    this.#mustHaveRoom(bytes)
+    const limit = this.#options.segmentBytesMax ?? SEGMENT_BYTES_DEFAULT
+    if (this.#open !== null && this.#open.length > 0 && this.#open.length + bytes + TRAILER_BYTES > limit) {
+      await this.#seal(this.#open)
+    }
+    const open = this.#open ?? (await this.#begin())
+    const { pieces, locations } = lay(group, open.name, open.length)
+    try {
+      open.file.write(pieces, open.length)
+    } catch (error) {
+      throw this.#undo(open, error, 'a group of objects')
+    }
+    await this.#flush(open.file, open.name)
+    open.length += bytes
+    return locations
+  }
+
+  async #adopt(entry: SpooledEntry): Promise<readonly Location[]> {
+    this.#mustBeWritable()
+    const { contentStart, contentLength } = entry
+    if (contentStart % BLOCK_BYTES !== 0 || contentStart < BLOCK_BYTES) {
+      throw new RangeError(`a spooled entry starts at a multiple of 512, not at ${contentStart}`)
+    }
+    this.#mustHaveRoom(entry.followedBy.reduce((sum, { content }) => sum + entryBytes(lengthOf(content)), TRAILER_BYTES))
+    const name = segmentName(this.#next)
+    const end = contentStart + contentLength
+    const file = this.#disk.open(entry.path, 'change')
+    let behind: ReturnType<typeof lay>
+    try {
+      if (file.length() < end) throw new RangeError('a spooled file is shorter than its entry')
+      const time = Date.now() / 1000
+      const head = [tarHeader(entry.name, contentLength, time)]
+      if (contentStart > BLOCK_BYTES) {
+        // Room in front that was not needed becomes an entry of its own, so that the segment stays an ordinary tar.
+        head.unshift(tarHeader('room', contentStart - 2 * BLOCK_BYTES, time), new Uint8Array(contentStart - TRAILER_BYTES))
+      }
+      behind = lay(entry.followedBy, name, end + paddingAfter(contentLength))
+      const total = behind.end + TRAILER_BYTES
+      file.truncate(end) // bytes behind the content that were not kept
+      file.write(head, 0)
+      file.write([new Uint8Array(paddingAfter(contentLength)), ...behind.pieces, ZEROS], end)
+      if (file.length() !== total) file.truncate(total)
+    } catch (error) {
+      file.close()
+      if (error instanceof RangeError) throw error
+      throw this.#writeError(error, 'a spooled object')
+    }
+    try {
+      await this.#flush(file, name)
+    } finally {
+      file.close()
+    }
+    try {
+      this.#disk.rename(entry.path, join(this.#directory, name))
+    } catch (error) {
+      throw this.#writeError(error, 'a spooled object')
+    }
+    this.#next++
+    await this.#flushDirectory()
+    return [{ segment: name, offset: contentStart, length: contentLength }, ...behind.locations]
+  }
+
+  async #recover(flushed: ReadonlyMap<string, number>): Promise<Recovery> {
+    const dropped: { segment: string; from: number; bytes: number }[] = []
+    const short: { segment: string; length: number; flushed: number }[] = []
+    const unlisted: string[] = []
+    const growing: { name: string; length: number }[] = []
+    for (const name of listSegments(this.#disk, this.#directory)) {
+      const length = this.#lengthOf(name) ?? 0
+      const from = flushed.get(name)
+      if (from === undefined) unlisted.push(name)
+      else if (length < from) short.push({ segment: name, length, flushed: from })
+      const end = await this.#endOf(name, from !== undefined && length >= from ? from : 0, length)
+      if (end.state === 'sealed' && (from === undefined || end.complete <= from)) continue
+      const keep = from === undefined ? end.complete : Math.min(from, length < from ? end.complete : from)
+      if (keep < length) {
+        dropped.push({ segment: name, from: keep, bytes: length - keep })
+        await this.#cut(name, keep)
+      }
+      growing.push({ name, length: keep })
+    }
+    // The newest that can grow goes on; anything older is closed for good.
+    const last = growing.pop()
+    for (const { name, length } of growing) await this.#reopen(name, length).then((open) => this.#sealIfRoom(open))
+    if (last !== undefined) await this.#reopen(last.name, last.length)
+    return { dropped, short, unlisted }
+  }
+
+  async #reopen(name: string, length: number): Promise<Open> {
+    this.#closeOpen()
+    const file = this.#disk.open(join(this.#directory, name), 'change')
+    this.#open = { name, file, length }
+    await this.#flush(file, name)
+    await this.#flushDirectory()
+    return this.#open
+  }
+
+  async #endOf(name: string, from: number, length: number) {
+    const file = this.#disk.open(join(this.#directory, name), 'read')
+    try {
+      return await segmentEnd(file, from, length)
+    } finally {
+      file.close()
+    }
+  }
+
+  async #begin(): Promise<Open> {
+    const name = segmentName(this.#next)
+    let file: DiskFile
+    try {
+      file = this.#disk.open(join(this.#directory, name), 'create')
+    } catch (error) {
+      throw this.#writeError(error, 'a new segment')
+    }
+    this.#next++
+    this.#closeOpen()
+    this.#open = { name, file, length: 0 }
+    await this.#flushDirectory()
+    return this.#open
+  }
+
+  /** Ends a segment with two zero blocks, flushed; it never changes again. */
+  async #seal(open: Open): Promise<void> {
+    try {
+      open.file.write([ZEROS], open.length)
+    } catch (error) {
+      throw this.#undo(open, error, 'the end of a segment')
+    }
+    await this.#flush(open.file, open.name)
+    this.#closeOpen()
+  }
+
+  /** A full disk must not keep the archive from starting: then the two zero blocks stay away, which tar forgives. */
+  async #sealIfRoom(open: Open): Promise<void> {
+    try {
+      await this.#seal(open)
+    } catch (error) {
+      if (!(error instanceof ArchiveError) || error.code !== 'storage.full') throw error
+      this.#closeOpen()
+    }
+  }
+
+  #closeOpen(): void {
+    if (this.#open === null) return
+    this.#open.file.close()
+    this.#open = null
+  }
+
+  async #cut(segment: string, length: number): Promise<void> {
+    const file = this.#disk.open(join(this.#directory, segment), 'change')
+    try {
+      file.truncate(length)
+      await this.#flush(file, segment)
+    } finally {
+      file.close()
+    }
+  }
+
+  /** Takes a failed write back, so that nothing of it is kept. */
+  #undo(open: Open, error: unknown, what: string): ArchiveError {
+    try {
+      open.file.truncate(open.length)
+    } catch (second) {
+      return this.#refuse(`segment ${open.name} could not be cut after a failed write`, second)
+    }
+    return this.#writeError(error, what)
+  }
+
+  #writeError(error: unknown, what: string): ArchiveError {
+    const code = systemCode(error)
+    if (!isFull(error) && (code === 'EIO' || code === 'EROFS')) return this.#refuse(`${what}: ${code}`, error)
+    return writeFailure(error, what)
+  }
+
+  /** A failed flush is final: the pages may be gone although a second flush would succeed. threats.md section 6. */
+  async #flush(file: DiskFile, segment: string): Promise<void> {
+    try {
+      await file.flush()
+    } catch (error) {
+      throw this.#refuse(`segment ${segment} could not be flushed`, error)
+    }
+  }
+
+  async #flushDirectory(): Promise<void> {
+    try {
+      await this.#disk.flushDirectory(this.#directory)
+    } catch (error) {
+      throw this.#refuse('the segments directory could not be flushed', error)
+    }
+  }
+
+  #refuse(detail: string, cause: unknown): ArchiveError {
+    const first = this.#refusal === null
+    this.#refusal ??= new ArchiveError('storage.read-only', `storage takes nothing more: ${detail}`, {
+      cause,
+      hint: 'Check the volume, then restart. Reads go on.',
+    })
+    if (first) this.#options.alarm?.(this.#refusal)
+    return this.#refusal
+  }
+
+  #mustBeWritable(): void {
+    if (this.#refusal !== null) throw this.#refusal
+  }
+
+  #mustHaveRoom(bytes: number): void {
+    let free: number
+    try {
+      free = this.#disk.free(this.#directory)
+    } catch (error) {
+      throw this.#writeError(error, 'a group of objects')
+    }
+    if (free - bytes >= (this.#options.reserveBytes ?? 0)) return
+    throw new ArchiveError('storage.full', `${free} bytes are free, a part of them reserved; ${bytes} are needed`, {
+      hint: 'Free space on the volume; storing goes on by itself.',
+    })
+  }
+
+  #lengthOf(name: string): number | undefined {
+    try {
+      return this.#disk.length(join(this.#directory, name))
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+}
+
+function lengthOf(content: readonly Uint8Array[]): number {
+  return content.reduce((sum, piece) => sum + piece.byteLength, 0)
+}
+
+/** Headers, contents and padding of a group as they stand in the segment, and where each content is. */
+function lay(group: readonly Entry[], segment: string, start: number) {
+  const pieces: Uint8Array[] = []
+  const locations: Location[] = []
+  const time = Date.now() / 1000
+  let at = start
+  for (const { name, content } of group) {
+    const length = lengthOf(content)
+    pieces.push(tarHeader(name, length, time), ...content, ZEROS.subarray(0, paddingAfter(length)))
+    locations.push({ segment, offset: at + BLOCK_BYTES, length })
+    at += entryBytes(length)
+  }
+  return { pieces, locations, end: at }
+}
