@@ -1,0 +1,155 @@
+/** The rows of the benchmark: each does the same work against a peer and says what it took. */
+import http from 'node:http'
+import { request, stow } from '../live/stow-client.ts'
+import { tinyObject } from '../live/tiny-object.ts'
+import type { Peer } from './orthanc.ts'
+import { cpuSeconds, watchMemory } from './process-figures.ts'
+
+export interface Figures {
+  readonly row: string
+  readonly peer: string
+  readonly items: number
+  readonly seconds: number
+  readonly perSecond: number
+  readonly cpuMsPerItem: number
+  readonly p50Ms: number | null
+  readonly p95Ms: number | null
+  readonly memoryGrowthMB: number
+  readonly failed: number
+}
+
+let serial = 0
+/** Objects no run has sent before. */
+export function corpus(kind: 'tiny' | 'mixed', count: number): Buffer[] {
+  return Array.from({ length: count }, () => {
+    serial++
+    const study = `2.25.4${process.pid}${Math.floor(serial / 100)}`
+    // Mixed: 305 KB in the mean, as in the spike: CT slices of 512 KB and half as many small ones.
+    const side = kind === 'tiny' ? 0 : serial % 5 < 3 ? 496 : 64
+    return tinyObject({
+      sopInstanceUID: `2.25.5${process.pid}.${serial}`,
+      studyInstanceUID: study,
+      seriesInstanceUID: `${study}.1`,
+      patientId: `B${Math.floor(serial / 100)}`,
+      patientName: `Bench^Number${Math.floor(serial / 100)}`,
+      number: serial % 100,
+      side,
+    })
+  })
+}
+
+/** Runs `work` for each item over so many connections, and takes the figures of the peer meanwhile. */
+export async function measure<T>(
+  row: string,
+  peer: Peer,
+  items: readonly T[],
+  connections: number,
+  perItem: number,
+  work: (item: T, agent: http.Agent) => Promise<boolean>,
+): Promise<Figures> {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: connections })
+  const times: number[] = []
+  const memory = watchMemory(peer.pid)
+  const cpu = cpuSeconds(peer.pid)
+  const began = performance.now()
+  let [next, failed] = [0, 0]
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      for (let i = next++; i < items.length; i = next++) {
+        const start = performance.now()
+        const item = items[i]
+        if (item !== undefined && !(await work(item, agent))) failed++
+        times.push(performance.now() - start)
+      }
+    }),
+  )
+  const seconds = (performance.now() - began) / 1000
+  const spent = cpuSeconds(peer.pid) - cpu
+  const { before, peak } = memory.stop()
+  agent.destroy()
+  times.sort((a, b) => a - b)
+  const count = items.length * perItem
+  return {
+    row,
+    peer: peer.name,
+    items: count,
+    seconds,
+    perSecond: count / seconds,
+    cpuMsPerItem: (spent * 1000) / count,
+    p50Ms: times[Math.floor(times.length * 0.5)] ?? null,
+    p95Ms: times[Math.floor(times.length * 0.95)] ?? null,
+    memoryGrowthMB: (peak - before) / 2 ** 20,
+    failed,
+  }
+}
+
+export function storeRow(kind: 'tiny' | 'mixed', peer: Peer, objects: readonly Buffer[]): Promise<Figures> {
+  const batches: Buffer[][] = []
+  for (let i = 0; i < objects.length; i += 10) batches.push(objects.slice(i, i + 10))
+  return measure(`STOW-RS ${kind}, 4 connections x 10`, peer, batches, 4, 10, async (batch, agent) => {
+    const answer = await stow(agent, peer.root, batch)
+    return answer.status === 200
+  })
+}
+
+export function readRow(
+  row: string,
+  peer: Peer,
+  path: string | ((i: number) => string),
+  times: number,
+  options: { connections?: number; accept?: string; encoding?: string } = {},
+): Promise<Figures> {
+  const paths = Array.from({ length: times }, (_, i) => (typeof path === 'string' ? path : path(i)))
+  return measure(row, peer, paths, options.connections ?? 1, 1, async (one, agent) => {
+    const answer = await request(agent, `${peer.root}${one}`, {
+      headers: {
+        Accept: options.accept ?? 'application/dicom+json',
+        'Accept-Encoding': options.encoding ?? 'identity',
+      },
+    })
+    return answer.status === 200
+  })
+}
+
+/** A series of so many slices, stored; its path under the DICOMweb root. */
+export async function storeSeries(peer: Peer, slices: number): Promise<string> {
+  const study = `2.25.6${process.pid}`
+  const agent = new http.Agent({ keepAlive: true })
+  for (let i = 0; i < slices; i += 20) {
+    const objects = Array.from({ length: Math.min(20, slices - i) }, (_, k) =>
+      tinyObject({
+        sopInstanceUID: `${study}.2.${i + k + 1}`,
+        studyInstanceUID: study,
+        seriesInstanceUID: `${study}.1`,
+        patientId: 'SERIES',
+        number: i + k + 1,
+        side: 64,
+      }),
+    )
+    const answer = await stow(agent, peer.root, objects)
+    if (answer.status !== 200) throw new Error(`${peer.name} answered ${answer.status} to the series`)
+  }
+  agent.destroy()
+  return `/studies/${study}/series/${study}.1`
+}
+
+/** One multi-frame object of so many 1 MB frames, stored; its path under the DICOMweb root. */
+export async function storeMultiFrame(peer: Peer, frames: number): Promise<string> {
+  const study = `2.25.7${process.pid}`
+  const agent = new http.Agent({ keepAlive: true })
+  const object = tinyObject({
+    sopInstanceUID: `${study}.2.1`,
+    studyInstanceUID: study,
+    seriesInstanceUID: `${study}.1`,
+    patientId: 'FRAMES',
+    side: 724,
+    frames,
+  })
+  const answer = await stow(agent, peer.root, [object])
+  agent.destroy()
+  if (answer.status !== 200)
+    throw new Error(
+      `${peer.name} answered ${answer.status} to the multi-frame object: ${answer.body.toString().slice(0, 500)}`,
+    )
+  return `/studies/${study}/series/${study}.1/instances/${study}.2.1`
+}
