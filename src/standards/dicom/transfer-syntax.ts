@@ -7,6 +7,7 @@ export type FrameMediaType =
   | 'image/jphc'
   | 'image/jxl'
   | 'image/dicom-rle'
+  | 'application/x-deflate'
   | 'video/mpeg'
   | 'video/mp4'
   | 'video/H265'
@@ -120,6 +121,7 @@ for (const syntax of [
   native(DEFLATED_LITTLE_ENDIAN, 'Deflated Explicit VR Little Endian', true, false, true),
   native(EXPLICIT_BIG_ENDIAN, 'Explicit VR Big Endian', true, true, false),
   native('1.2.840.10008.1.20', 'Papyrus 3 Implicit VR Little Endian', false, false, false),
+  compressed('1.2.840.10008.1.2.8.1', 'Deflated Image Frame Compression', 'application/x-deflate', 'lossless'),
   compressed(RLE_LOSSLESS, 'RLE Lossless', 'image/dicom-rle', 'lossless'),
   ...encapsulated.map(([suffix, name, media, kind]) => compressed(`1.2.840.10008.1.2.4.${suffix}`, name, media, kind)),
 ]) {

@@ -61,7 +61,8 @@ export interface WalkOptions {
  * Walks a data set once, from its first byte to its last, without recursion and without reading large values.
  *
  * Read past and told as a problem: M9 duplicate, M10 order and groups 0000/0002, B8 Pixel Data cut short,
- * `odd-length`, `vr-unknown`, `not-a-sequence`, `delimiter-stray`, `delimiter-missing`, `delimiter-length`.
+ * `odd-length`, `vr-unknown`, `vr-wrong`, `not-a-sequence`, `item-overrun`, `delimiter-stray`, `delimiter-missing`,
+ * `delimiter-length`.
  * Of each rule at most 100 are told.
  * Bytes after the last element that cannot be an element end the walk: `end` is then less than the given end.
  *

@@ -144,11 +144,8 @@ export class DataSetWalker {
         throw new DicomError('dicom.limit', 'sequence-items', `more than ${most} items`, at, level.sequenceTag)
       }
       const open = length === UNDEFINED
-      if (!open && length > level.sequenceEnd - at - 8) {
-        const left = level.sequenceEnd - at - 8
-        throw new DicomError('dicom.malformed', 'R1', `an item of ${length} bytes in ${left}`, at, level.sequenceTag)
-      }
       const parent = this.#levels[this.#depth - 1]!
+      if (!open && length > level.sequenceEnd - at - 8) this.#overrun(level, parent, at, length)
       level.startDataSet(open ? level.sequenceEnd : at + 8 + length, open, this.#tagCount, parent.signed)
       this.#visitor.startItem(level.itemIndex, at + 8, open ? -1 : length, this.#depth, at)
       return at + 8
@@ -164,6 +161,16 @@ export class DataSetWalker {
       return at + 8
     }
     throw new DicomError('dicom.malformed', 'R3', 'a sequence holds something that is no item', at, level.sequenceTag)
+  }
+
+  /** An item longer than its sequence: the item counts, as for other readers, while it stays within what is around. */
+  #overrun(level: Level, parent: Level, at: number, length: number): void {
+    const left = level.sequenceEnd - at - 8
+    if (level.sequenceOpen || length > parent.itemEnd - at - 8) {
+      throw new DicomError('dicom.malformed', 'R1', `an item of ${length} bytes in ${left}`, at, level.sequenceTag)
+    }
+    this.#tell('item-overrun', `an item of ${length} bytes in a sequence with ${left} left`, at, level.sequenceTag)
+    level.sequenceEnd = at + 8 + length
   }
 
   #closeItem(level: Level, end: number): void {
