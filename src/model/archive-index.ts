@@ -21,6 +21,8 @@ export interface KnownObject {
 /** Reads: usable from any thread, each with its own read-only connection. Newest committed state. */
 export interface ArchiveReader {
   search(query: Query, visibility: Visibility): Promise<SearchPage>
+  /** How many there are for the caller; limit, offset and order of the query do not count. */
+  count(query: Query, visibility: Visibility): Promise<number>
   instance(scope: Required<Scope>, visibility: Visibility): Promise<StoredInstance | undefined>
   /** Instances of a study or series in order (series, instance number, UID), in pages: memory stays bounded. */
   instances(scope: Scope, visibility: Visibility): AsyncIterable<StoredInstance>
@@ -125,6 +127,13 @@ export interface ArchiveWriter {
     | undefined
   /** An earlier arrival of the same bytes, for duplicates without a second copy. */
   commit(group: CommitGroup): void
+  /** Version a new object of this UID gets: one more than any that was ever kept, also deleted ones. */
+  nextVersion(sopInstanceUID: string): number
+  /**
+   * Records what was changed between arrival and answer, raises the overlay version and tells the feed.
+   * @returns false when no such object is kept
+   */
+  changed(objectId: string, changes: readonly Change[]): boolean
   /** @returns object ids that became invisible; empty when nothing matched */
   delete(deletion: Deletion): readonly string[]
   /** Objects whose grace is over: their locations, and forgets them once `forget` is called. */

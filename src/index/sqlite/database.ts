@@ -29,6 +29,8 @@ export interface Database {
    */
   transaction<T>(fn: () => T): T
   readonly inTransaction: boolean
+  /** Rises with every transaction or savepoint that was undone: what was remembered from inside it is void. */
+  readonly rollbacks: number
   close(): void
 }
 
@@ -57,6 +59,7 @@ class SqliteDatabase implements Database {
   readonly #statements = new Map<string, StatementSync>()
   readonly #arrayStatements = new Map<string, StatementSync>()
   #depth = 0
+  #rollbacks = 0
 
   constructor(db: DatabaseSync) {
     this.#db = db
@@ -136,6 +139,7 @@ class SqliteDatabase implements Database {
       this.exec(nested ? `release ${savepoint}` : 'commit')
     } catch (error) {
       this.#depth--
+      this.#rollbacks++
       // A full disk makes SQLite roll back by itself; then there is nothing left to undo.
       if (this.#db.isTransaction) {
         this.exec(nested ? `rollback to ${savepoint}; release ${savepoint}` : 'rollback')
@@ -148,6 +152,10 @@ class SqliteDatabase implements Database {
 
   get inTransaction(): boolean {
     return this.#db.isTransaction
+  }
+
+  get rollbacks(): number {
+    return this.#rollbacks
   }
 
   close(): void {

@@ -10,8 +10,8 @@ export const archive: Migration = {
   sqlite: [
     'create table segment (key integer primary key, name text not null unique, bytes integer not null default 0, objects integer not null default 0, flushed integer)',
     'create table text (key integer primary key, value text not null unique)',
-    'create table total (name text primary key, n integer not null) without rowid',
-    "insert into total (name, n) values ('patients', 0), ('studies', 0), ('series', 0), ('instances', 0), ('bytes', 0)",
+    'create table total (one integer primary key check (one = 1), patients integer not null, studies integer not null, series integer not null, instances integer not null, bytes integer not null)',
+    'insert into total values (1, 0, 0, 0, 0, 0)',
 
     `create table patient (
       key integer primary key, id text not null unique, issuer text not null, identifier text not null,
@@ -69,8 +69,8 @@ export const archive: Migration = {
     'create index object_segment on object(segment) where state = 1',
     // First eight bytes of the data-set and kept digests; arrived digests are found by the arrivals.
     'create table digest (prefix blob not null, object integer not null, primary key (prefix, object)) without rowid',
-    'create table fact (object integer not null, position integer not null, kind text not null, value text not null, primary key (object, position)) without rowid',
-    'create index fact_kind on fact(kind, object)',
+    'create table fact (object integer not null, position integer not null, family text not null, name text not null, value not null, detail text, primary key (object, position)) without rowid',
+    'create index fact_name on fact(family, name, value)',
 
     `create table arrival (
       key integer primary key autoincrement, id text not null, sha256 blob not null, size integer not null,
