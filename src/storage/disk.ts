@@ -85,9 +85,7 @@ function nodeFile(fd: number): DiskFile {
       }
     },
     flush: () =>
-      new Promise<void>((resolve, reject) =>
-        fs.fdatasync(fd, (error) => (error === null ? resolve() : reject(error))),
-      ),
+      new Promise<void>((resolve, reject) => fs.fdatasync(fd, (error) => (error === null ? resolve() : reject(error)))),
     truncate: (length) => fs.ftruncateSync(fd, length),
     length: () => fs.fstatSync(fd).size,
     close: () => fs.closeSync(fd),
@@ -96,7 +94,9 @@ function nodeFile(fd: number): DiskFile {
 
 function readOnce(fd: number, into: Uint8Array, offset: number, at: number): Promise<number> {
   return new Promise((resolve, reject) =>
-    fs.read(fd, into, offset, into.byteLength - offset, at, (error, n) => (error === null ? resolve(n) : reject(error))),
+    fs.read(fd, into, offset, into.byteLength - offset, at, (error, n) =>
+      error === null ? resolve(n) : reject(error),
+    ),
   )
 }
 

@@ -205,7 +205,9 @@ class SegmentDirectory implements FileSegments {
     if (contentStart % BLOCK_BYTES !== 0 || contentStart < BLOCK_BYTES) {
       throw new RangeError(`a spooled entry starts at a multiple of 512, not at ${contentStart}`)
     }
-    this.#mustHaveRoom(entry.followedBy.reduce((sum, { content }) => sum + entryBytes(lengthOf(content)), TRAILER_BYTES))
+    this.#mustHaveRoom(
+      entry.followedBy.reduce((sum, { content }) => sum + entryBytes(lengthOf(content)), TRAILER_BYTES),
+    )
     const name = segmentName(this.#next)
     const end = contentStart + contentLength
     const file = this.#disk.open(entry.path, 'change')
@@ -216,7 +218,10 @@ class SegmentDirectory implements FileSegments {
       const head = [tarHeader(entry.name, contentLength, time)]
       if (contentStart > BLOCK_BYTES) {
         // Room in front that was not needed becomes an entry of its own, so that the segment stays an ordinary tar.
-        head.unshift(tarHeader('room', contentStart - 2 * BLOCK_BYTES, time), new Uint8Array(contentStart - TRAILER_BYTES))
+        head.unshift(
+          tarHeader('room', contentStart - 2 * BLOCK_BYTES, time),
+          new Uint8Array(contentStart - TRAILER_BYTES),
+        )
       }
       behind = lay(entry.followedBy, name, end + paddingAfter(contentLength))
       const total = behind.end + TRAILER_BYTES

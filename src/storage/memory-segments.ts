@@ -3,7 +3,7 @@ import { ArchiveError } from '#errors.ts'
 import type { Location } from '#model/archive-object.ts'
 import type { Entry, SegmentEntry, SegmentStore } from '#model/segment-store.ts'
 import { checkedRange, segmentName } from './segment-files.ts'
-import { BLOCK_BYTES, entryBytes, TRAILER_BYTES } from './tar.ts'
+import { BLOCK_BYTES, entryBytes, TRAILER_BYTES, tarHeader } from './tar.ts'
 
 interface MemorySegment {
   readonly entries: { readonly name: string; readonly offset: number; readonly bytes: Uint8Array }[]
@@ -49,10 +49,16 @@ export function openMemorySegments(options: { readonly segmentBytesMax?: number;
     async append(group) {
       if (group.length === 0) return []
       const bytes = sizeOf(group)
+      for (const { name } of group) tarHeader(name, 0, 0) // the same names are refused as on files
       mustHaveRoom(bytes)
       const current = open === null ? undefined : segments.get(open)
       const limit = options.segmentBytesMax ?? Number.POSITIVE_INFINITY
-      if (open !== null && current !== undefined && current.length > 0 && current.length + bytes + TRAILER_BYTES > limit) {
+      if (
+        open !== null &&
+        current !== undefined &&
+        current.length > 0 &&
+        current.length + bytes + TRAILER_BYTES > limit
+      ) {
         seal(open)
         open = null
       }
@@ -66,7 +72,11 @@ export function openMemorySegments(options: { readonly segmentBytesMax?: number;
       mustHaveRoom(entry.contentLength)
       const file = readFileSync(entry.path)
       const { contentStart, contentLength } = entry
-      if (contentStart % BLOCK_BYTES !== 0 || contentStart < BLOCK_BYTES || file.byteLength < contentStart + contentLength) {
+      if (
+        contentStart % BLOCK_BYTES !== 0 ||
+        contentStart < BLOCK_BYTES ||
+        file.byteLength < contentStart + contentLength
+      ) {
         throw new RangeError('a spooled entry starts at a multiple of 512 and lies within its file')
       }
       const name = begin()
@@ -103,7 +113,9 @@ export function openMemorySegments(options: { readonly segmentBytesMax?: number;
       const found = segments.get(segment)
       if (found === undefined) return
       if (open === segment) open = null
-      const keep = found.entries.filter(({ offset, bytes }) => offset - BLOCK_BYTES + entryBytes(bytes.byteLength) <= length)
+      const keep = found.entries.filter(
+        ({ offset, bytes }) => offset - BLOCK_BYTES + entryBytes(bytes.byteLength) <= length,
+      )
       found.entries.splice(0, found.entries.length, ...keep)
       found.length = length
     },
