@@ -102,7 +102,7 @@ export function imageFileDirectory(tiff: TiffPersonality, at: number, nextIfd = 
       where = free
       free += sizes[index]! + (sizes[index]! % 2)
     }
-    values.forEach((value, which) => packer.put(value, where + which * size, size))
+    for (const [which, value] of values.entries()) packer.put(value, where + which * size, size)
   })
   packer.put(nextIfd, headBytes + entries.length * entryBytes, wide)
   return packer.bytes

@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto'
+import { open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ArchiveError } from '#errors.ts'
+import type { ArrivedBytes } from '#model/arrival.ts'
+import type { Finding } from '#model/finding.ts'
+import { ZipArchive, type ZipMember } from '#standards/media/zip.ts'
+import { ZIP_NESTING_MAX, ZipError } from '#standards/media/zip-limits.ts'
+import { type CountedLine, type ImportLine, lineWithoutArrival } from './import-line.ts'
+import { FileSetCheck } from './media-import-dicomdir.ts'
+import type { Job } from './media-import-flight.ts'
+import { isZipContainer, spool } from './media-import-load.ts'
+import { reasonOf } from './media-import-walk.ts'
+
+/** What expanding a container needs of the import it belongs to. */
+export interface ContainerImport {
+  readonly spoolDirectory: string
+  passesOver(label: string): boolean
+  isFileSetIndex(label: string): boolean
+  deliver(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine>
+  fileSetIndex(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine>
+}
+
+export interface Container {
+  /** What members are told below: `disc.zip` gives `disc.zip!/DICOM/I1`. */
+  readonly label: string
+  readonly path: Buffer
+  /** 1 for a container found on the medium. */
+  readonly depth: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * Jobs for the members of a ZIP, unpacked one after the other while earlier ones are judged. A container that cannot
+ * be taken has a line of its own; when it turns bad half-way, what was proven good before stays. threats.md E1, E2.
+ */
+export async function* expandZip(container: Container, into: ContainerImport): AsyncGenerator<Job<CountedLine>> {
+  const { label } = container
+  let archive: ZipArchive
+  try {
+    archive = await ZipArchive.open(container.path)
+  } catch (error) {
+    yield told(refusal(label, error))
+    return
+  }
+  const check = new FileSetCheck()
+  const last: ZipMember[] = []
+  try {
+    for await (const member of archive.members()) {
+      if (container.signal.aborted) return
+      const memberLabel = `${label}!/${member.name}`
+      if (member.kind === 'directory' || into.passesOver(memberLabel)) continue
+      if (into.isFileSetIndex(memberLabel)) last.push(member)
+      else if (!(yield* expandMember(memberLabel, member, container, into, check))) return
+    }
+    for (const member of last) {
+      if (!(yield* expandMember(`${label}!/${member.name}`, member, container, into, check))) return
+    }
+  } catch (error) {
+    yield told(refusal(label, error))
+  } finally {
+    await archive.close()
+  }
+}
+
+/** @returns false when the container as a whole is at fault and nothing more of it is read */
+async function* expandMember(
+  label: string,
+  member: ZipMember,
+  container: Container,
+  into: ContainerImport,
+  check: FileSetCheck,
+): AsyncGenerator<Job<CountedLine>, boolean> {
+  if (member.kind !== 'file') {
+    yield told({ line: lineWithoutArrival(label, 'skip', 'E1', `a ${member.kind} is listed, never opened`), bytes: 0 })
+    return true
+  }
+  let bytes: ArrivedBytes
+  try {
+    bytes = await spool(member.open(), into.spoolDirectory)
+  } catch (error) {
+    const counted = refusal(label, error)
+    yield told(counted)
+    return !(error instanceof ZipError && (error.reason === 'ratio' || error.reason === 'size'))
+  }
+  if (bytes.in === 'memory' ? isZipContainer(bytes.bytes) : isZipContainer(bytes.head)) {
+    yield* expandNested(label, member, bytes, container, into)
+    return true
+  }
+  const costBytes = bytes.in === 'memory' ? bytes.bytes.byteLength : 0
+  const unsafe = nameFinding(member)
+  if (into.isFileSetIndex(label)) {
+    yield { costBytes, run: async () => ({ result: withFinding(await into.fileSetIndex(label, bytes, check), unsafe) }) }
+    return true
+  }
+  check.begin()
+  yield {
+    costBytes,
+    run: async () => {
+      try {
+        return { result: withFinding(await into.deliver(label, bytes, check), unsafe) }
+      } finally {
+        check.end()
+      }
+    },
+  }
+  return true
+}
+
+/** A container in a container is unpacked to a file of our own, because a ZIP is read from its end. */
+async function* expandNested(
+  label: string,
+  member: ZipMember,
+  bytes: ArrivedBytes,
+  container: Container,
+  into: ContainerImport,
+): AsyncGenerator<Job<CountedLine>> {
+  const discard = async (): Promise<void> => {
+    if (bytes.in === 'spool') await rm(bytes.path, { force: true })
+  }
+  if (container.depth >= ZIP_NESTING_MAX) {
+    await discard()
+    const why = `archives are opened ${ZIP_NESTING_MAX} deep and not deeper`
+    yield told({ line: lineWithoutArrival(label, 'reject', 'E2', why), bytes: 0 })
+    return
+  }
+  const path = join(into.spoolDirectory, `container-${randomUUID()}.tmp`)
+  try {
+    try {
+      await copyTo(path, bytes.in === 'memory' ? [bytes.bytes] : member.open())
+    } catch (error) {
+      yield told(refusal(label, error))
+      return
+    }
+    yield* expandZip({ ...container, label, path: Buffer.from(path), depth: container.depth + 1 }, into)
+  } finally {
+    await rm(path, { force: true })
+    await discard()
+  }
+}
+
+async function copyTo(path: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    for await (const chunk of chunks) await file.writeFile(chunk)
+  } finally {
+    await file.close()
+  }
+}
+
+type Told = Omit<CountedLine, 'failed'> & { readonly failed?: boolean }
+
+function told(counted: Told): Job<CountedLine> {
+  return { costBytes: 0, run: async () => ({ result: { failed: false, ...counted } }) }
+}
+
+/** A bad container is refused by rule; a medium or a disk that fails is a failure, and worth another try. */
+function refusal(label: string, error: unknown): Told {
+  if (error instanceof ZipError) {
+    return { line: lineWithoutArrival(label, 'reject', error.rule, error.message, error.offset), bytes: 0 }
+  }
+  if (error instanceof ArchiveError) {
+    return { line: lineWithoutArrival(label, 'reject', error.code, error.message), bytes: 0, failed: true }
+  }
+  return { line: lineWithoutArrival(label, 'reject', 'unreadable', reasonOf(error)), bytes: 0, failed: true }
+}
+
+/** A name that would be dangerous as a path stays a label, and the line says so. */
+function nameFinding(member: ZipMember): Finding | null {
+  if (member.nameProblems.length === 0) return null
+  const detail = `the name is a label only (${member.nameProblems.join(', ')})`
+  return { rule: 'E1', severity: 'info', detail, offset: null, tag: null }
+}
+
+function withFinding(counted: CountedLine, finding: Finding | null): CountedLine {
+  if (finding === null) return counted
+  const line: ImportLine = { ...counted.line, findings: [...counted.line.findings, finding] }
+  return { ...counted, line }
+}

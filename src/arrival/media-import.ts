@@ -1,0 +1,205 @@
+import { basename } from 'node:path/posix'
+import { ArchiveError } from '#errors.ts'
+import type { ArrivedBytes, Claims, Door, Provenance } from '#model/arrival.ts'
+import type { Intake } from '#model/intake.ts'
+import {
+  type CountedLine,
+  ImportCount,
+  type ImportLine,
+  type ImportSummary,
+  lineOf,
+  lineWithoutArrival,
+} from './import-line.ts'
+import { FileSetCheck } from './media-import-dicomdir.ts'
+import { type FlightLimits, flight, type Job, type Outcome } from './media-import-flight.ts'
+import { loadFile, type OpenedFile, openFile } from './media-import-load.ts'
+import { type Found, type GivenPath, reasonOf, walkMedium } from './media-import-walk.ts'
+import { type ContainerImport, expandZip } from './media-import-zip.ts'
+
+export type { ImportLine, ImportSummary } from './import-line.ts'
+export type { GivenPath } from './media-import-walk.ts'
+
+export interface ImportOptions {
+  readonly intake: Intake
+  readonly door: Door
+  /** Name of the originator as the person gave it; intake looks it up. */
+  readonly originator: string | null
+  /** Label written on the medium. */
+  readonly medium: string | null
+  /** Account or token that imports; null for the local owner. */
+  readonly user: string | null
+  readonly peer: string | null
+  readonly address: string | null
+  /** Accept data sets without preamble and File Meta (rule P0). */
+  readonly bareDataSets: boolean
+  /** Judge, store nothing: `screen`. */
+  readonly judgeOnly: boolean
+  /** Where files above 4 MiB are copied before they are taken over. */
+  readonly spoolDirectory: string
+  readonly signal: AbortSignal
+  readonly limits?: FlightLimits
+  /** Lines already told by an earlier run of the same work: their files are passed over. */
+  readonly alreadyTold?: ReadonlySet<string>
+}
+
+/** What an import tells: one line per file, then the summary. */
+export type ImportEvent = { readonly line: ImportLine; readonly bytes: number } | { readonly summary: ImportSummary }
+
+/**
+ * Imports files, folders, ZIP containers and DICOMDIR media. Every regular file becomes one arrival and one line,
+ * whatever it is: intake says what it is, names decide nothing. Links and devices are listed and never opened.
+ * Running it again stores nothing twice. An abort ends it after what was on its way; the summary still comes.
+ */
+export async function* importPaths(
+  paths: readonly GivenPath[],
+  options: ImportOptions,
+): AsyncGenerator<ImportEvent, ImportSummary> {
+  const count = new ImportCount()
+  const walk = new MediaImport(options)
+  for await (const counted of flight(walk.jobs(paths), options.signal, options.limits)) {
+    count.add(counted)
+    yield { line: counted.line, bytes: counted.bytes }
+  }
+  const summary = count.summary()
+  yield { summary }
+  return summary
+}
+
+type FileJob = Job<CountedLine>
+
+/** Makes the jobs of one import. Files named DICOMDIR come last, so that they can be checked against the rest. */
+export class MediaImport implements ContainerImport {
+  readonly #options: ImportOptions
+
+  constructor(options: ImportOptions) {
+    this.#options = options
+  }
+
+  async *jobs(paths: readonly GivenPath[]): AsyncGenerator<FileJob> {
+    for (const path of paths) {
+      const check = new FileSetCheck()
+      const last: Extract<Found, { kind: 'file' }>[] = []
+      for await (const found of walkMedium(path)) {
+        if (found.kind === 'file' && isFileSetIndex(found.label)) last.push(found)
+        else if (!this.#told(found.label)) yield this.#jobOf(found, check)
+      }
+      for (const found of last) if (!this.#told(found.label)) yield this.#jobOf(found, check)
+    }
+  }
+
+  #told(label: string): boolean {
+    return this.#options.alreadyTold?.has(label) ?? false
+  }
+
+  #jobOf(found: Found, check: FileSetCheck): FileJob {
+    if (found.kind === 'file') {
+      const costBytes = Math.min(found.sizeBytes, COST_BYTES_MAX)
+      if (isFileSetIndex(found.label)) return { costBytes, run: () => this.#file(found, check) }
+      check.begin()
+      return { costBytes, run: () => this.#file(found, check).finally(() => check.end()) }
+    }
+    const line =
+      found.kind === 'listed'
+        ? lineWithoutArrival(found.label, 'skip', 'E1', `a ${found.what} is listed, never opened`)
+        : lineWithoutArrival(found.label, 'reject', 'unreadable', found.why)
+    const failed = found.kind === 'unreadable'
+    return { costBytes: 0, run: async () => ({ result: { line, bytes: 0, failed } }) }
+  }
+
+  async #file(found: Extract<Found, { kind: 'file' }>, check: FileSetCheck): Promise<Outcome<CountedLine>> {
+    let file: OpenedFile
+    try {
+      file = await openFile(found.path)
+    } catch (error) {
+      return { result: unreadable(found.label, error) }
+    }
+    try {
+      if (file.container === 'zip') {
+        const more = expandZip({ label: found.label, path: found.path, depth: 1, signal: this.#options.signal }, this)
+        return { more }
+      }
+      let bytes: ArrivedBytes
+      try {
+        bytes = await loadFile(file, this.#options.spoolDirectory)
+      } catch (error) {
+        if (error instanceof ArchiveError) return { result: refusedByArchive(found.label, file.sizeBytes, error) }
+        return { result: unreadable(found.label, error) }
+      }
+      if (isFileSetIndex(found.label)) return { result: await this.fileSetIndex(found.label, bytes, check) }
+      return { result: await this.deliver(found.label, bytes, check) }
+    } finally {
+      await file.close()
+    }
+  }
+
+  isFileSetIndex(label: string): boolean {
+    return isFileSetIndex(label)
+  }
+
+  /** True when a member of a container was told by an earlier run. */
+  passesOver(label: string): boolean {
+    return this.#told(label)
+  }
+
+  get spoolDirectory(): string {
+    return this.#options.spoolDirectory
+  }
+
+  /** Hands bytes to intake and says what became of them. */
+  async deliver(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine> {
+    const { intake, judgeOnly } = this.#options
+    const size = bytes.in === 'memory' ? bytes.bytes.byteLength : bytes.size
+    const arrival = { provenance: this.#provenance(label), claims: this.#claims(), bytes }
+    try {
+      const receipt = await (judgeOnly ? intake.judge(arrival) : intake.receive(arrival))
+      check.saw(label, receipt.verdict !== 'skip')
+      const failed = receipt.failure !== null && ARCHIVE_FAILURES.has(receipt.failure)
+      return { line: lineOf(label, receipt), bytes: size, failed }
+    } catch (error) {
+      if (!(error instanceof ArchiveError)) throw error
+      return refusedByArchive(label, size, error)
+    }
+  }
+
+  /** A DICOMDIR is an arrival like any other; its line also tells where it and the medium differ. threats.md E4. */
+  async fileSetIndex(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine> {
+    const read = check.read(bytes) // before the bytes are handed over
+    const counted = await this.deliver(label, bytes, check)
+    await check.settled()
+    const differences = 'rule' in read ? [read] : check.differences(label, read)
+    return { ...counted, line: { ...counted.line, findings: [...counted.line.findings, ...differences] } }
+  }
+
+  #provenance(label: string): Provenance {
+    const { door, peer, originator, user, address, medium } = this.#options
+    return { door, peer, originator, user, address, medium, path: label, time: new Date().toISOString() }
+  }
+
+  #claims(): Claims {
+    return this.#options.bareDataSets ? { bareDataSet: true } : {}
+  }
+}
+
+/** Larger files are spooled in pieces: they take no more memory than this. */
+const COST_BYTES_MAX = 4 * 1024 * 1024
+
+const ARCHIVE_FAILURES: ReadonlySet<string> = new Set([
+  'storage.full',
+  'storage.read-only',
+  'storage.damaged',
+  'archive.busy',
+  'archive.failed',
+])
+
+/** DICOMDIR is the one name the standard fixes. PS3.10 section 8.6. */
+export function isFileSetIndex(label: string): boolean {
+  return basename(label).toUpperCase() === 'DICOMDIR'
+}
+
+function unreadable(label: string, error: unknown): CountedLine {
+  return { line: lineWithoutArrival(label, 'reject', 'unreadable', reasonOf(error)), bytes: 0, failed: true }
+}
+
+function refusedByArchive(label: string, bytes: number, error: ArchiveError): CountedLine {
+  return { line: lineWithoutArrival(label, 'reject', error.code, error.message), bytes, failed: true }
+}

@@ -1,0 +1,207 @@
+import { Readable } from 'node:stream'
+import { z } from 'zod'
+import { ArchiveError } from '#errors.ts'
+import type { Subject } from '#model/permission.ts'
+import type { Asked, Route } from '#model/route.ts'
+import type { Uploads } from './web-upload-store.ts'
+
+const STANDARD = 'Diptych API v1, Uploads'
+
+const beginning = z.strictObject({
+  name: z.string().min(1).max(1024),
+  size: z.int().min(0),
+  originator: z.string().min(1).max(256).nullish(),
+  medium: z.string().max(256).nullish(),
+})
+
+/** Comments sent on a quiet line, so that proxies keep it open. */
+const HEARTBEAT_MS = 15_000
+
+/** Resumable uploads of the pages and of scripts. contract.md, Uploads. */
+export function uploadRoutes(uploads: Uploads): readonly Route[] {
+  const begin: Route = {
+    method: 'POST',
+    url: '/api/v1/uploads',
+    standard: STANDARD,
+    needs: 'object.store',
+    body: 'json',
+    async handle({ body, subject, address }, reply) {
+      const parsed = beginning.safeParse(body)
+      if (!parsed.success) {
+        const issue = parsed.error.issues[0]
+        throw new ArchiveError('request.malformed', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not valid'}`)
+      }
+      const { name, size, originator, medium } = parsed.data
+      const { id } = await uploads.begin({
+        name: labelOf(name),
+        sizeBytes: size,
+        originator: originator ?? null,
+        medium: medium ?? null,
+        owner: ownerOf(subject),
+        user: subject.name,
+        address,
+      })
+      return reply.code(201).header('location', `/api/v1/uploads/${id}`).header('upload-offset', '0').send({ id })
+    },
+  }
+
+  const append: Route<{ readonly id: string }> = {
+    method: 'PATCH',
+    url: '/api/v1/uploads/:id',
+    standard: STANDARD,
+    needs: 'object.store',
+    body: 'stream',
+    async handle({ params: { id }, headers, subject, raw }, reply) {
+      const owner = ownerOf(subject)
+      const offset = headers['upload-offset']
+      if (typeof offset !== 'string' || !/^\d{1,15}$/.test(offset)) {
+        throw new ArchiveError('request.malformed', 'the header Upload-Offset says at which byte the body starts')
+      }
+      try {
+        const at = await uploads.append(id, owner, Number(offset), raw)
+        return reply.code(204).header('upload-offset', String(at)).send()
+      } catch (error) {
+        if (error instanceof ArchiveError && error.code === 'request.conflict') {
+          reply.header('upload-offset', String(await uploads.offset(id, owner)))
+        }
+        throw error
+      }
+    },
+  }
+
+  const where: Route<{ readonly id: string }> = {
+    method: 'HEAD',
+    url: '/api/v1/uploads/:id',
+    standard: STANDARD,
+    needs: 'object.store',
+    async handle({ params: { id }, subject }, reply) {
+      const owner = ownerOf(subject)
+      const offset = await uploads.offset(id, owner)
+      const { sizeBytes } = uploads.state(id, owner)
+      return reply
+        .code(200)
+        .header('upload-offset', String(offset))
+        .header('upload-length', String(sizeBytes))
+        .header('cache-control', 'no-store')
+        .send()
+    },
+  }
+
+  const cancel: Route<{ readonly id: string }> = {
+    method: 'DELETE',
+    url: '/api/v1/uploads/:id',
+    standard: STANDARD,
+    needs: 'object.store',
+    async handle({ params: { id }, subject }, reply) {
+      await uploads.cancel(id, ownerOf(subject))
+      return reply.code(204).send()
+    },
+  }
+
+  const finish: Route<{ readonly id: string }> = {
+    method: 'POST',
+    url: '/api/v1/uploads/:id/finish',
+    standard: STANDARD,
+    needs: 'object.store',
+    async handle({ params: { id }, subject }, reply) {
+      await uploads.finish(id, ownerOf(subject))
+      return reply.code(202).header('location', `/api/v1/uploads/${id}/result`).send({ state: 'running' })
+    },
+  }
+
+  const events: Route<{ readonly id: string }> = {
+    method: 'GET',
+    url: '/api/v1/uploads/:id/events',
+    standard: `${STANDARD}; WHATWG HTML, Server-sent events`,
+    needs: 'object.store',
+    async handle(asked, reply) {
+      const { id } = asked.params
+      const owner = ownerOf(asked.subject)
+      const after = lastEventId(asked)
+      // All was told, the end too: 204 tells an EventSource to stop asking.
+      if (uploads.state(id, owner).state === 'done' && after > uploads.lineCount(id, owner)) {
+        return reply.code(204).send()
+      }
+      return reply
+        .code(200)
+        .header('content-type', 'text/event-stream; charset=utf-8')
+        .header('cache-control', 'no-store')
+        .header('x-accel-buffering', 'no')
+        .send(Readable.from(eventStream(uploads, id, owner, after, asked.signal), { objectMode: false }))
+    },
+  }
+
+  const result: Route<{ readonly id: string }> = {
+    method: 'GET',
+    url: '/api/v1/uploads/:id/result',
+    standard: STANDARD,
+    needs: 'object.store',
+    async handle({ params: { id }, subject }, reply) {
+      const owner = ownerOf(subject)
+      const { state, summary } = uploads.state(id, owner)
+      reply.header('cache-control', 'no-store')
+      if (state !== 'done') return reply.code(202).send({ state })
+      async function* json(): AsyncGenerator<string> {
+        yield '{"state":"done","items":['
+        let comma = ''
+        for await (const line of uploads.resultLines(id, owner)) {
+          yield comma + line
+          comma = ','
+        }
+        yield `],"summary":${JSON.stringify(summary)}}`
+      }
+      return reply
+        .code(200)
+        .header('content-type', 'application/json; charset=utf-8')
+        .send(Readable.from(json(), { objectMode: false }))
+    },
+  }
+
+  return [begin, append, where, cancel, finish, events, result] as readonly Route[]
+}
+
+/** One message per import line, its number as event id; then `done` with the summary, and the stream ends. */
+async function* eventStream(
+  uploads: Uploads,
+  id: string,
+  owner: string,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  yield ': follows\n\n'
+  const lines = uploads.follow(id, owner, after, signal)
+  let next = lines.next()
+  for (;;) {
+    const quiet = Promise.withResolvers<'quiet'>()
+    const timer = setTimeout(() => quiet.resolve('quiet'), HEARTBEAT_MS)
+    const came = await Promise.race([next, quiet.promise])
+    clearTimeout(timer)
+    if (came === 'quiet') {
+      yield ': waiting\n\n'
+      continue
+    }
+    if (came.done) break
+    const [number, line] = came.value
+    yield `id: ${number}\ndata: ${line}\n\n`
+    next = lines.next()
+  }
+  const { state, summary } = uploads.state(id, owner)
+  if (state === 'done' && !signal.aborted) {
+    yield `event: done\nid: ${uploads.lineCount(id, owner) + 1}\ndata: ${JSON.stringify({ summary })}\n\n`
+  }
+}
+
+/** The number of the last line the caller has: header, or `?after=` for callers that cannot set it. */
+function lastEventId({ headers, query }: Asked): number {
+  const text = headers['last-event-id'] ?? query.get('after') ?? '0'
+  return typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : 0
+}
+
+function ownerOf(subject: Subject): string {
+  return `${subject.kind}:${subject.name}`
+}
+
+/** A file name as browsers give it: a label, with `/` as separator. */
+function labelOf(name: string): string {
+  return name.replaceAll('\\', '/')
+}

@@ -1,0 +1,118 @@
+import { isAbsolute, join, resolve } from 'node:path'
+import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
+import { type ImportLine, needsAttention } from '#arrival/import-line.ts'
+import type { Archive } from '../../app.ts'
+import { type ArchiveCommand, type Emit, type ExitStatus, type Flag, type Given, isSet, text } from '../command.ts'
+import { sizeText } from '../terminal.ts'
+
+const FLAGS: { readonly [name: string]: Flag } = {
+  originator: { type: 'string', value: 'NAME', about: 'who the medium is from; a registered name brings its policies' },
+  medium: { type: 'string', value: 'LABEL', about: 'label written on the medium, kept with every object' },
+  'bare-datasets': { type: 'boolean', about: 'accept data sets without preamble and File Meta' },
+}
+
+export const importCommand: ArchiveCommand = {
+  runs: 'in-owner',
+  name: 'import',
+  summary: 'Take in files, folders, ZIP containers and DICOMDIR media',
+  operands: 'PATH...',
+  flags: FLAGS,
+  operandCount: [1, 10_000],
+  more: 'Run it again after an interruption: nothing is stored twice.',
+  run: (archive, given, emit, signal) => walkPaths(archive, given, emit, signal, false),
+}
+
+export const screenCommand: ArchiveCommand = {
+  runs: 'in-owner',
+  name: 'screen',
+  summary: 'Judge files as import would, and store nothing',
+  operands: 'PATH...',
+  flags: FLAGS,
+  operandCount: [1, 10_000],
+  run: (archive, given, emit, signal) => walkPaths(archive, given, emit, signal, true),
+}
+
+async function walkPaths(
+  archive: Archive,
+  given: Given,
+  emit: Emit,
+  signal: AbortSignal,
+  judgeOnly: boolean,
+): Promise<ExitStatus> {
+  const paths = given.positionals.map((path) => ({
+    given: path,
+    absolute: isAbsolute(path) ? path : resolve(given.workingDirectory, path),
+  }))
+  const events = importPaths(paths, {
+    intake: archive.intake,
+    door: 'media',
+    originator: text(given, 'originator') ?? null,
+    medium: text(given, 'medium') ?? null,
+    user: null,
+    peer: null,
+    address: null,
+    bareDataSets: isSet(given, 'bare-datasets'),
+    judgeOnly,
+    spoolDirectory: join(archive.dataDirectory, 'spool'),
+    signal,
+  })
+  return tellImport(events, emit, signal, judgeOnly)
+}
+
+type Events = ReturnType<typeof importPaths>
+
+/** Prints what an import tells: every line as JSON; for a person those that need one, and the summary. */
+export async function tellImport(
+  events: Events,
+  emit: Emit,
+  signal: AbortSignal,
+  judgeOnly: boolean,
+): Promise<ExitStatus> {
+  const startedMs = performance.now()
+  const counts = { stored: 0, known: 0, held: 0, refused: 0, skipped: 0 }
+  let done = 0
+  let bytes = 0
+  for await (const event of events) {
+    if ('summary' in event) {
+      await emit({ json: { summary: event.summary }, text: summaryText(event.summary, judgeOnly) })
+      if (signal.aborted) {
+        await emit({ note: 'Interrupted. Run it again to take in the rest: nothing is stored twice.' })
+        return 1
+      }
+      return needsAttention(event.summary) ? 2 : 0
+    }
+    const { line } = event
+    done += 1
+    bytes += event.bytes
+    counts[countOf(line)] += 1
+    const seconds = (performance.now() - startedMs) / 1000
+    const shown = judgeOnly || line.verdict !== 'accept' ? { text: lineText(line) } : {}
+    await emit({ json: line, ...shown, progress: { done, bytes, seconds, counts } })
+  }
+  return 1
+}
+
+function countOf(line: ImportLine): 'stored' | 'known' | 'held' | 'refused' | 'skipped' {
+  if (line.verdict === 'skip') return 'skipped'
+  if (line.duplicate && line.stored) return 'known'
+  if (line.verdict === 'quarantine' && !line.stored) return 'held'
+  return line.verdict === 'reject' ? 'refused' : 'stored'
+}
+
+function lineText(line: ImportLine): string {
+  const rules = [...new Set(line.findings.map(({ rule }) => rule))].join(' ')
+  const number = line.quarantineId === null ? '' : ` [${line.quarantineId}]`
+  return `${line.verdict.padEnd(10)} ${line.path}  ${line.reason}${rules === '' ? '' : ` (${rules})`}${number}`
+}
+
+function summaryText(summary: ImportSummary, judgeOnly: boolean): string {
+  const parts = [`${summary.files} files, ${sizeText(summary.bytes)} in ${summary.seconds} s`]
+  if (!judgeOnly) parts.push(`${summary.stored} stored`)
+  if (summary.duplicates > 0) parts.push(`${summary.duplicates} already there`)
+  if (summary.sanitised > 0) parts.push(`${summary.sanitised} sanitised`)
+  if (summary.quarantined > 0) parts.push(`${summary.quarantined} ${judgeOnly ? 'to hold' : 'held'}`)
+  if (summary.rejected > 0) parts.push(`${summary.rejected} refused`)
+  if (summary.skipped > 0) parts.push(`${summary.skipped} skipped`)
+  if (summary.failed > 0) parts.push(`${summary.failed} failed`)
+  return parts.join(', ')
+}

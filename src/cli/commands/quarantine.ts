@@ -1,0 +1,83 @@
+import type { QuarantineItem } from '#model/quarantine.ts'
+import { ArchiveError } from '#errors.ts'
+import { type ArchiveCommand, action, needed, operand, text, wholeNumber } from '../command.ts'
+import { sizeText } from '../terminal.ts'
+
+const ACTIONS = ['list', 'show', 'release', 'sanitise', 'discard'] as const
+
+export const quarantineCommand: ArchiveCommand = {
+  runs: 'in-owner',
+  name: 'quarantine',
+  summary: 'See what is held, and decide about it',
+  operands: 'list | show ID | release ID | sanitise ID | discard ID',
+  flags: {
+    reason: { type: 'string', value: 'TEXT', about: 'why; needed for every decision' },
+    state: { type: 'string', value: 'STATE', about: 'held (default), released or discarded' },
+    sha256: { type: 'string', value: 'HEX', about: 'only this file' },
+    uid: { type: 'string', value: 'UID', about: 'only this SOP Instance UID' },
+    limit: { type: 'string', value: 'N', about: 'at most so many (default 100)' },
+  },
+  operandCount: [1, 2],
+  async run({ desk }, given, emit) {
+    const what = action(given, ACTIONS)
+    if (what === 'list') {
+      const sha256 = text(given, 'sha256')
+      const sopInstanceUid = text(given, 'uid')
+      const limit = wholeNumber(given, 'limit', 100, 1)
+      const state = text(given, 'state') ?? 'held'
+      let shown = 0
+      let cursor: string | null = null
+      do {
+        const page: Awaited<ReturnType<typeof desk.list>> = await desk.list({
+          state,
+          limit: Math.min(limit - shown, 1000),
+          ...(sha256 === undefined ? {} : { sha256 }),
+          ...(sopInstanceUid === undefined ? {} : { sopInstanceUid }),
+          ...(cursor === null ? {} : { cursor }),
+        })
+        for (const item of page.items) await emit({ json: item, text: shortText(item) })
+        shown += page.items.length
+        cursor = page.items.length === 0 ? null : page.next
+      } while (cursor !== null && shown < limit)
+      if (shown === 0) await emit({ note: `Nothing is ${state}.` })
+      return 0
+    }
+    const id = operand(given, 1, 'the quarantine number')
+    if (what === 'show') {
+      const item = await desk.item(id)
+      if (item === undefined) throw new ArchiveError('request.not-found', `nothing is held under ${id}`)
+      await emit({ json: item, text: longText(item) })
+      return 0
+    }
+    const decided = await desk.decide(id, what, needed(given, 'reason'), 'local')
+    await emit({ json: decided, text: `${decided.id} ${decided.state}` })
+    return 0
+  },
+}
+
+function shortText(item: QuarantineItem): string {
+  const rules = [...new Set(item.findings.map(({ rule }) => rule))].join(' ')
+  return `${item.id}  ${item.arrivedAt}  ${item.door.padEnd(5)} ${sizeText(item.size).padStart(9)}  ${rules}`
+}
+
+function longText(item: QuarantineItem): string {
+  const rows = [
+    ['number', item.id],
+    ['state', item.state],
+    ['arrived', `${item.arrivedAt} by ${item.door}${item.peer === null ? '' : ` from ${item.peer}`}, ${item.arrivals} times`],
+    ['SHA-256', item.sha256],
+    ['size', sizeText(item.size)],
+    ['SOP Instance UID', item.sopInstanceUid ?? 'none'],
+    ['patient', item.patient === null ? 'none' : `${item.patient.name ?? ''} ${item.patient.id ?? ''}`],
+    ['scan', item.scan.status],
+    ['first 128 bytes', item.preambleHex],
+  ]
+  if (item.decision !== null) {
+    const { action: decided, by, time, reason } = item.decision
+    rows.push(['decision', `${decided} by ${by} at ${time}: ${reason}`])
+  }
+  const findings = item.findings.map(({ rule, severity, detail, offset }) => {
+    return `  ${rule} (${severity}) ${detail}${offset === null ? '' : ` at byte ${offset}`}`
+  })
+  return [...rows.map(([name = '', value = '']) => `${name.padEnd(18)}${value}`), 'findings', ...findings].join('\n')
+}
