@@ -43,8 +43,17 @@ interface Window {
   readonly first: Promise<void>
 }
 
-/** Kinds that are counted over a window; all others are written one by one. */
-const COUNTED: readonly AuditKind[] = ['query', 'read']
+/**
+ * What is counted over a window instead of written one by one: reads, and refusals that a program may cause by the
+ * thousand. A failed password is always written: it is slowed anyway.
+ */
+function isCounted({ kind, outcome, detail }: AuditEvent): boolean {
+  if (outcome === 'success') return kind === 'query' || kind === 'read'
+  return kind === 'alert' || (kind === 'sign-in' && detail === BAD_TOKEN)
+}
+
+/** Detail of a refused token. */
+export const BAD_TOKEN = 'token refused'
 
 /** Windows open at once; more are written at once and not counted together. */
 const WINDOWS_MAX = 50_000
@@ -71,16 +80,22 @@ export class Auditor {
   }
 
   /** Resolves when it is durable that this subject did this. */
-  async record(subject: Subject, told: Told): Promise<void> {
-    const event = auditEvent(subject.name, told, this.#now())
-    if (!COUNTED.includes(event.kind) || event.outcome !== 'success') return this.#append(event)
+  record(subject: Subject, told: Told): Promise<void> {
+    return this.note(subject.name, told)
+  }
+
+  /** The same for events of nobody in particular: failed sign-ins, start, alerts. */
+  async note(who: string, told: Told): Promise<void> {
+    const event = auditEvent(who, told, this.#now())
+    if (!isCounted(event)) return this.#append(event)
     const key = JSON.stringify([
       event.who,
       event.purpose,
       event.kind,
+      event.outcome,
       event.studyInstanceUID,
       event.studyInstanceUID === null ? event.patientId : null,
-      event.kind === 'query' ? event.detail : null,
+      event.kind === 'read' ? null : event.detail,
     ])
     const open = this.#windows.get(key)
     if (open !== undefined && this.#now() < open.endsAt) {
@@ -101,11 +116,6 @@ export class Auditor {
       this.#windows.delete(key)
       throw error
     }
-  }
-
-  /** Events of nobody in particular: failed sign-ins, start, alerts. */
-  async note(who: string, told: Told): Promise<void> {
-    return this.#append(auditEvent(who, told, this.#now()))
   }
 
   /** Writes the counts of windows that have ended; called by a timer, and with `all` before stopping. */

@@ -1,7 +1,8 @@
 import { ArchiveError } from '#errors.ts'
 import type { Subject } from '#model/permission.ts'
 import type { Accounts } from './accounts.ts'
-import { sameBytes } from './secrets.ts'
+import { type Auditor, BAD_TOKEN } from './audit.ts'
+import { parseToken, sameBytes } from './secrets.ts'
 import type { Tokens } from './tokens.ts'
 
 /** What a request shows of itself; header values as they came. */
@@ -12,6 +13,7 @@ export interface Credentials {
   readonly csrf: string | undefined
   /** True for methods that change something. */
   readonly writes: boolean
+  readonly address: string
 }
 
 export type Authentication =
@@ -32,12 +34,14 @@ const BEARER = /^bearer +([A-Za-z0-9._~+/=-]{1,512}) *$/i
  *
  * @throws ArchiveError 'request.forbidden' for a write in a session without its CSRF token; RetryLater
  */
-export function authenticator(accounts: Accounts, tokens: Tokens, open: boolean): Authenticate {
-  return async ({ authorization, cookie, csrf, writes }) => {
+export function authenticator(accounts: Accounts, tokens: Tokens, auditor: Auditor, open: boolean): Authenticate {
+  return async ({ authorization, cookie, csrf, writes, address }) => {
     if (authorization !== undefined) {
       const token = BEARER.exec(authorization)?.[1]
       const subject = token === undefined ? undefined : await tokens.verify(token)
       if (subject !== undefined) return { is: 'subject', subject, by: 'token' }
+      const who = (token === undefined ? undefined : parseToken(token)?.id) ?? 'unknown token'
+      await auditor.note(who, { kind: 'sign-in', outcome: 'failed', address, detail: BAD_TOKEN })
       return { is: 'anonymous', refused: true }
     }
     const session = cookie === undefined ? undefined : accounts.session(cookie)

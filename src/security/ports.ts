@@ -76,6 +76,7 @@ export type AuditKind =
   | 'token'
   | 'settings'
   | 'originator'
+  | 'audit-log'
   | 'alert'
 
 /** One thing that happened, before it has its place in the chain. */
