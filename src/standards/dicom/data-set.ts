@@ -218,7 +218,8 @@ export function text(dataSet: DataSet, tag: number): string | null {
 export function numbers(dataSet: DataSet, tag: number): number[] {
   const element = dataSet.elements.get(tag)
   if (element === undefined) return []
-  if (kindOf(element.vr) === 'number' || element.vr === 'AT') return elementNumbers(dataSet, element)
+  if (kindOf(element.vr) === 'number' || element.vr === 'AT')
+    return decodeNumbers(element.vr, bytesOf(dataSet, element), dataSet.encoding.bigEndian)
   return elementStrings(dataSet, element).map((value) => (value === '' ? Number.NaN : Number(value)))
 }
 
@@ -247,23 +248,32 @@ export function sequence(dataSet: DataSet, tag: number): readonly DataSet[] {
 
 /** Decodes the values of one element of `dataSet`. */
 export function elementStrings(dataSet: DataSet, element: Element): string[] {
-  if (element.valueLength <= 0 || element.items !== undefined) return []
-  switch (kindOf(element.vr)) {
+  if (element.valueLength <= 0 || element.items !== undefined || kindOf(element.vr) === 'binary') return []
+  return decodeStrings(element.vr, bytesOf(dataSet, element), dataSet.charsets, dataSet.encoding.bigEndian)
+}
+
+/** Decodes a value to text without padding, one string per value; binary and sequences have none. */
+export function decodeStrings(
+  vr: string,
+  bytes: Uint8Array,
+  charsets: readonly string[],
+  bigEndian: boolean,
+): string[] {
+  if (bytes.length === 0) return []
+  switch (kindOf(vr)) {
     case 'number':
-      return elementNumbers(dataSet, element).map(String)
+      return decodeNumbers(vr, bytes, bigEndian).map(String)
     case 'tag':
-      return elementNumbers(dataSet, element).map((tag) => tag.toString(16).toUpperCase().padStart(8, '0'))
+      return decodeNumbers(vr, bytes, bigEndian).map(tagText)
     case 'text':
-    case 'name': {
-      const bytes = bytesOf(dataSet, element)
-      if (isSingleText(element.vr)) return [withoutPadding(decodeText(bytes, dataSet.charsets, 'text'), true)]
-      const values = decodeValues(bytes, dataSet.charsets, element.vr === 'PN' ? 'pn' : 'single')
-      return values.map((value) => withoutPadding(value, false))
-    }
+      if (isSingleText(vr)) return [withoutPadding(decodeText(bytes, charsets, 'text'), true)]
+      return decodeValues(bytes, charsets, 'single').map((value) => withoutPadding(value, false))
+    case 'name':
+      return decodeValues(bytes, charsets, 'pn').map((value) => withoutPadding(value, false))
     case 'ascii':
     case 'decimal': {
-      const value = Buffer.from(bytesOf(dataSet, element)).toString('latin1')
-      if (isSingleText(element.vr)) return [withoutPadding(value, true)]
+      const value = Buffer.from(bytes).toString('latin1')
+      if (isSingleText(vr)) return [withoutPadding(value, true)]
       return value.split('\\').map((part) => withoutPadding(part, false))
     }
     default:
@@ -284,15 +294,18 @@ function isPadding(code: number): boolean {
   return code === 0x20 || code === 0
 }
 
-function elementNumbers(dataSet: DataSet, element: Element): number[] {
-  const bytes = bytesOf(dataSet, element)
+/** The binary numbers of a value; bytes behind the last whole one are left out. */
+export function decodeNumbers(vr: string, bytes: Uint8Array, bigEndian: boolean): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const little = !dataSet.encoding.bigEndian
   const values: number[] = []
-  const { vr } = element
-  const size = vr === 'US' || vr === 'SS' ? 2 : vr === 'FD' || vr === 'SV' || vr === 'UV' ? 8 : 4
-  for (let at = 0; at + size <= bytes.length; at += size) values.push(numberAt(view, at, vr, little))
+  const size = numberBytes(vr)
+  for (let at = 0; at + size <= bytes.length; at += size) values.push(numberAt(view, at, vr, !bigEndian))
   return values
+}
+
+/** Length of one binary number of a VR, in bytes. */
+export function numberBytes(vr: string): number {
+  return vr === 'US' || vr === 'SS' ? 2 : vr === 'FD' || vr === 'SV' || vr === 'UV' ? 8 : 4
 }
 
 /** One binary number of a VR. 64-bit integers lose precision above 2^53. */
