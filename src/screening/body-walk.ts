@@ -1,0 +1,287 @@
+import type { ByteRange } from '#model/finding.ts'
+import type { ByteSource } from '#standards/byte-source.ts'
+import type { Encoding } from '#standards/dicom/encoding.ts'
+import { tagText } from '#standards/dicom/errors.ts'
+import type { DicomLimits } from '#standards/dicom/limits.ts'
+import { QuietVisitor } from '#standards/dicom/quiet-visitor.ts'
+import { walkDataSet } from '#standards/dicom/walk.ts'
+import type { BodyFacts, PieceRange, PixelPlace, Place } from './body-facts.ts'
+import { checkHiddenValue } from './checks/hidden-value.ts'
+import { checkUid } from './checks/identity.ts'
+import { draftOfProblem } from './checks/structure.ts'
+import type { Draft } from './screened.ts'
+
+const PIXEL_DATA = 0x7fe00010
+const FLOAT_PIXEL_DATA = 0x7fe00008
+const DOUBLE_PIXEL_DATA = 0x7fe00009
+const PADDING = 0xfffcfffc
+const DOCUMENT = 0x00420011
+const ICC_PROFILE = 0x00282000
+const PIXEL_GROUPS = 0x7fe0
+
+/** Pieces under this length are not worth a scan of their own. threats.md G8. */
+const PIECE_BYTES_MIN = 64
+const DRAFTS_MAX = 200
+const FRAGMENTS_MAX = 5_000_000
+
+/** Values the checks compare, all of the outermost data set. */
+const textTags = new Set([
+  0x00080016, 0x00080018, 0x00080005, 0x0020000d, 0x0020000e, 0x00100010, 0x00100020, 0x00100021, 0x00100030,
+  0x00280004, 0x00420012, 0x00280008,
+])
+const numberTags = new Set([
+  0x00280002, 0x00280006, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00420015, 0x00480006,
+  0x00480007,
+])
+
+/** What a walk is asked to collect beyond the facts. */
+export interface BodyWalkOptions {
+  /** True for classes that may hold anything (Raw Data): whole values are searched. threats.md B10. */
+  readonly wholeValues: boolean
+  /** True when a scanner wants the pieces. */
+  readonly pieces: boolean
+}
+
+/**
+ * Walks the data set once and runs every check that needs no more than one element at a time.
+ *
+ * @throws DicomError as walkDataSet
+ */
+export function walkBody(
+  source: ByteSource,
+  encoding: Encoding,
+  start: number,
+  end: number,
+  limits: DicomLimits,
+  options: BodyWalkOptions,
+): BodyFacts {
+  const visitor = new BodyVisitor(source, encoding, options)
+  const walked = walkDataSet(source, encoding, start, end, visitor, limits)
+  return {
+    source,
+    encoding,
+    start,
+    end: walked.end,
+    text: visitor.text,
+    number: visitor.number,
+    pixels: visitor.pixels,
+    padding: visitor.padding,
+    document: visitor.document,
+    iccProfiles: visitor.iccProfiles,
+    pyramid: visitor.pyramid,
+    pieces: visitor.pieces,
+    privateElements: visitor.privateElements,
+    privateNested: visitor.privateNested,
+    creators: visitor.creators,
+    drafts: visitor.drafts,
+  }
+}
+
+class BodyVisitor extends QuietVisitor {
+  readonly text = new Map<number, string>()
+  readonly number = new Map<number, number>()
+  readonly iccProfiles: ByteRange[] = []
+  readonly pyramid: ByteRange[] = []
+  readonly pieces: PieceRange[] = []
+  readonly privateElements: ByteRange[] = []
+  readonly creators = new Set<string>()
+  readonly drafts: Draft[] = []
+  pixels: PixelPlace | null = null
+  padding: Place | null = null
+  document: Place | null = null
+  privateNested = false
+
+  private readonly source: ByteSource
+  private readonly encoding: Encoding
+  private readonly options: BodyWalkOptions
+  /** Offset of the private sequence or pixel element of the outermost level that is open. */
+  private openPrivate = -1
+  private openPixels: { tag: number; headerOffset: number; valueOffset: number; fragments: number[] } | null = null
+  private fragmentTag = 0
+  private fragmentStart = 0
+
+  constructor(source: ByteSource, encoding: Encoding, options: BodyWalkOptions) {
+    super()
+    this.source = source
+    this.encoding = encoding
+    this.options = options
+  }
+
+  override element(tag: number, vr: string, at: number, length: number, depth: number, header: number): void {
+    if (((tag >>> 16) & 1) === 1) {
+      this.privateElement(tag, vr, at, length, depth, header)
+      return
+    }
+    if (vr === 'UI' && length > 0) {
+      const draft = checkUid(this.source, tag, at, length, depth)
+      if (draft !== null) this.note(draft)
+    } else if (vr === 'OB' || vr === 'UN') this.binary(tag, at, length)
+    if (depth > 0) {
+      if (tag === ICC_PROFILE) this.iccProfiles.push({ start: at, end: at + length })
+      return
+    }
+    if (textTags.has(tag)) this.text.set(tag, this.textAt(at, length))
+    if (numberTags.has(tag)) {
+      const value = this.numberAt(vr, at, length)
+      if (value !== null) this.number.set(tag, value)
+    }
+    const place = { headerOffset: header, valueOffset: at, valueLength: length }
+    if (tag === PIXEL_DATA || tag === FLOAT_PIXEL_DATA || tag === DOUBLE_PIXEL_DATA) {
+      this.pixels = { ...place, tag, encapsulated: false, fragments: [] }
+    } else if (tag === PADDING) this.padding = place
+    else if (tag === DOCUMENT) this.document = place
+    else if (tag === ICC_PROFILE) this.iccProfiles.push({ start: at, end: at + length })
+  }
+
+  override startSequence(tag: number, _vr: string, _at: number, _length: number, depth: number, header: number): void {
+    if (((tag >>> 16) & 1) !== 1) return
+    if (depth === 0) this.openPrivate = header
+    else this.privateNested = true
+  }
+
+  override endSequence(endOffset: number, depth: number): void {
+    if (depth !== 0 || this.openPrivate < 0) return
+    this.privateElements.push({ start: this.openPrivate, end: endOffset })
+    this.openPrivate = -1
+  }
+
+  override startFragments(tag: number, _vr: string, at: number, depth: number, header: number): void {
+    this.fragmentTag = tag
+    this.fragmentStart = at
+    if (((tag >>> 16) & 1) === 1 && depth === 0) this.openPrivate = header
+    this.openPixels =
+      tag === PIXEL_DATA && depth === 0 ? { tag, headerOffset: header, valueOffset: at, fragments: [] } : null
+  }
+
+  override fragment(index: number, at: number, length: number): void {
+    if (index === 0) return
+    if (this.openPixels !== null) {
+      if (this.openPixels.fragments.length < FRAGMENTS_MAX * 2) this.openPixels.fragments.push(at, length)
+    } else if (this.fragmentTag >>> 16 === 0x7fdf) this.pyramid.push({ start: at, end: at + length })
+    else if (((this.fragmentTag >>> 16) & 1) === 1) this.hidden(this.fragmentTag, at, length, true)
+  }
+
+  override endFragments(endOffset: number, depth: number): void {
+    if (this.openPixels !== null) {
+      this.pixels = { ...this.openPixels, valueLength: endOffset - this.openPixels.valueOffset, encapsulated: true }
+      this.openPixels = null
+    }
+    if (this.options.pieces) this.pieces.push({ start: this.fragmentStart, end: endOffset, tag: this.fragmentTag })
+    if (depth === 0 && this.openPrivate >= 0) {
+      this.privateElements.push({ start: this.openPrivate, end: endOffset })
+      this.openPrivate = -1
+    }
+  }
+
+  override problem(rule: string, detail: string, offset: number, tag: number): void {
+    this.note(draftOfProblem(rule, detail, offset, tag))
+  }
+
+  private privateElement(tag: number, vr: string, at: number, length: number, depth: number, header: number): void {
+    if (depth === 0) this.privateElements.push({ start: header, end: at + length })
+    else if (this.openPrivate < 0) this.privateNested = true
+    const element = tag & 0xffff
+    if (element >= 0x10 && element <= 0xff) {
+      if (length <= 64) this.creators.add(this.textAt(at, length))
+      return
+    }
+    if (length < 2) return
+    // Group 7FDF holds the lower levels of a slide's pyramid: pixels, not a document. threats.md section 2.
+    if (tag >>> 16 === 0x7fdf && vr !== 'UN' && length > 0x10000) this.pyramid.push({ start: at, end: at + length })
+    this.hidden(tag, at, length, true)
+    if (this.options.pieces && length > PIECE_BYTES_MIN) this.pieces.push({ start: at, end: at + length, tag })
+  }
+
+  private binary(tag: number, at: number, length: number): void {
+    if (length < 2) return
+    const pixels = tag >>> 16 === PIXEL_GROUPS
+    if (tag === DOCUMENT) {
+      if (this.options.pieces) this.pieces.push({ start: at, end: at + length, tag })
+      return
+    }
+    if (tag === PADDING) return
+    this.hidden(tag, at, length, !pixels)
+    if (this.options.pieces && length > PIECE_BYTES_MIN) this.pieces.push({ start: at, end: at + length, tag })
+  }
+
+  private hidden(tag: number, at: number, length: number, weakAtStart: boolean): void {
+    const draft = checkHiddenValue(this.source, tag, at, at + length, weakAtStart, this.options.wholeValues)
+    if (draft !== null) this.note(draft)
+  }
+
+  private note(draft: Draft): void {
+    if (this.drafts.length < DRAFTS_MAX || draft.severity === 'quarantine' || draft.severity === 'alert') {
+      if (this.drafts.length < DRAFTS_MAX * 5) this.drafts.push(draft)
+    }
+  }
+
+  private textAt(at: number, length: number): string {
+    const bytes = this.source.read(at, at + Math.min(length, 1024))
+    let end = bytes.byteLength
+    while (end > 0 && (bytes[end - 1] === 0 || bytes[end - 1] === 0x20)) end--
+    let value = ''
+    for (let i = 0; i < end; i++) value += String.fromCharCode(bytes[i] as number)
+    return value
+  }
+
+  private numberAt(vr: string, at: number, length: number): number | null {
+    if (length < 2) return null
+    if (vr === 'IS' || vr === 'DS') {
+      const value = Number(this.textAt(at, Math.min(length, 64)).split('\\')[0]?.trim())
+      return Number.isFinite(value) ? value : null
+    }
+    const bytes = this.source.read(at, at + Math.min(length, 8))
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const little = !this.encoding.bigEndian
+    if (vr === 'US' || vr === 'SS') return view.getUint16(0, little)
+    if ((vr === 'UL' || vr === 'SL') && length >= 4) return view.getUint32(0, little)
+    // An unknown VR with a number's length: rows and columns of a file whose dictionary was poor.
+    if (vr === 'UN') return length === 2 ? view.getUint16(0, little) : length === 4 ? view.getUint32(0, little) : null
+    return null
+  }
+}
+
+/** The element that holds a byte, for evidence: walks again, so it is for the rare case only. */
+export function hostOf(
+  facts: Pick<BodyFacts, 'source' | 'encoding' | 'start' | 'end'>,
+  offset: number,
+  limits: DicomLimits,
+): string | null {
+  const finder = new HostFinder(offset)
+  walkDataSet(facts.source, facts.encoding, facts.start, facts.end, finder, limits)
+  return finder.host
+}
+
+class HostFinder extends QuietVisitor {
+  host: string | null = null
+  private readonly offset: number
+  private readonly path: string[] = []
+  private fragmentTag = ''
+
+  constructor(offset: number) {
+    super()
+    this.offset = offset
+  }
+
+  override element(tag: number, _vr: string, at: number, length: number, _depth: number, header: number): void {
+    if (this.offset >= header && this.offset < at + length) this.host = [...this.path, tagText(tag)].join('.')
+  }
+
+  override startSequence(tag: number, _vr: string, at: number, _length: number, _depth: number, header: number): void {
+    this.path.push(tagText(tag))
+    if (this.offset >= header && this.offset < at) this.host = this.path.join('.')
+  }
+
+  override endSequence(): void {
+    this.path.pop()
+  }
+
+  override startFragments(tag: number, _vr: string, at: number, _depth: number, header: number): void {
+    this.fragmentTag = [...this.path, tagText(tag)].join('.')
+    if (this.offset >= header && this.offset < at) this.host = this.fragmentTag
+  }
+
+  override fragment(_index: number, at: number, length: number, header: number): void {
+    if (this.offset >= header && this.offset < at + length) this.host = this.fragmentTag
+  }
+}

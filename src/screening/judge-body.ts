@@ -1,0 +1,196 @@
+/** What stands behind the File Meta: one walk, every check of the data set, then what follows it. */
+import type { OpenArrival } from '#model/arrival.ts'
+import type { ByteRange } from '#model/finding.ts'
+import type { ScreeningPolicy } from '#model/settings.ts'
+import { DicomError } from '#standards/dicom/errors.ts'
+import type { DicomLimits } from '#standards/dicom/limits.ts'
+import type { Part10 } from '#standards/dicom/open.ts'
+import { isPrivateSopClass, storageClass } from '#standards/dicom/uids.ts'
+import type { BodyFacts } from './body-facts.ts'
+import { hostOf, walkBody } from './body-walk.ts'
+import { findCarriers, judgeCarrier } from './checks/carriers.ts'
+import { checkEncapsulatedDocument } from './checks/documents.ts'
+import { checkDualPersonality } from './checks/dual-personality.ts'
+import { checkIdentity } from './checks/identity.ts'
+import type { DecodedPiece } from './checks/pdf.ts'
+import { checkPixelData } from './checks/pixel-data.ts'
+import { checkPrivateElements } from './checks/private-elements.ts'
+import { followProgram } from './checks/program-chain.ts'
+import { draftOfError } from './checks/structure.ts'
+import { checkPadding, checkTrailing, isZeroRange } from './checks/trailing.ts'
+import type { Draft } from './screened.ts'
+
+const RAW_DATA = '1.2.840.10008.5.1.4.1.1.66'
+
+export interface JudgedBody {
+  readonly drafts: readonly Draft[]
+  readonly facts: BodyFacts | null
+  readonly tiffKept: 'no' | 'yes' | 'by-policy'
+  readonly decoded: readonly DecodedPiece[]
+}
+
+/**
+ * @param before findings on preamble and File Meta, which a program's header chain may make graver
+ * @param pieces whether a scanner wants the pieces
+ */
+export function judgeBody(
+  arrival: OpenArrival,
+  part10: Part10,
+  policy: ScreeningPolicy,
+  limits: DicomLimits,
+  before: Draft[],
+  pieces: boolean,
+): JudgedBody {
+  const { source, claims, provenance } = arrival
+  const { base, dataSet } = part10
+  const sopClass = part10.meta?.mediaStorageSOPClassUID ?? ''
+  let facts: BodyFacts
+  try {
+    const wholeValues = sopClass === RAW_DATA || (sopClass !== '' && isPrivateSopClass(sopClass))
+    facts = walkBody(dataSet, part10.encoding, 0, dataSet.size, limits, { wholeValues, pieces })
+  } catch (thrown) {
+    if (!(thrown instanceof DicomError)) throw thrown
+    const failed = inFile(draftOfError(thrown), base)
+    chainOf(arrival, before, null, part10, limits)
+    return { drafts: [failed, ...carriers(arrival, part10, null, limits)], facts: null, tiffKept: 'no', decoded: [] }
+  }
+  chainOf(arrival, before, facts, part10, limits)
+  const inside: Draft[] = [...facts.drafts, ...checkIdentity(facts, part10.meta, claims)]
+  const classUid = facts.text.get(0x00080016) ?? ''
+  if (policy.unknownSopClasses === 'reject' && classUid !== '' && storageClass(classUid) === undefined) {
+    inside.push({
+      rule: 'sop-class',
+      severity: 'reject',
+      detail: `class ${classUid} is not known here`,
+      offset: null,
+      tag: '00080016',
+    })
+  }
+  inside.push(...checkPrivateElements(facts, provenance.door, stripsPrivate(policy)))
+  inside.push(...checkPixelData(facts, part10.transferSyntax))
+  const document = checkEncapsulatedDocument(facts)
+  inside.push(...document.drafts)
+
+  const outside: Draft[] = [...carriers(arrival, part10, facts, limits), ...trailing(part10, facts)]
+  let tiffKept: JudgedBody['tiffKept'] = 'no'
+  if (part10.meta?.preamble.kind === 'tiff') {
+    const tiff = checkDualPersonality(source, part10, policy, facts, limits)
+    outside.push(...tiff.drafts)
+    tiffKept = tiff.outcome === 'valid' ? 'yes' : tiff.outcome === 'policy' ? 'by-policy' : 'no'
+  }
+  const hostKept = tiffKept === 'yes' || (tiffKept === 'by-policy' && policy.rules['TIFF-9'] === 'keep')
+  if (!hostKept) inside.push(...checkPadding(facts))
+  return {
+    drafts: [...inside.map((draft) => inFile(draft, base)), ...outside],
+    facts,
+    tiffKept,
+    decoded: document.pieces,
+  }
+}
+
+function stripsPrivate(policy: ScreeningPolicy): boolean {
+  return policy.privateElements === 'strip' || policy.rules['B4'] === 'sanitise' || policy.rules['B5'] === 'sanitise'
+}
+
+/**
+ * Offsets of the data set become offsets of the file. In a deflated data set there are none, and nothing can be cut
+ * out: what would be sanitised is held.
+ */
+function inFile(draft: Draft, base: number | null): Draft {
+  if (base !== null) {
+    const { remove, offset } = draft
+    return {
+      ...draft,
+      offset: offset === null ? null : base + offset,
+      ...(remove === undefined ? {} : { remove: { start: base + remove.start, end: base + remove.end } }),
+    }
+  }
+  const { remove, ...rest } = draft
+  if (remove === undefined) return { ...rest, offset: null }
+  return {
+    ...rest,
+    offset: null,
+    severity: 'quarantine',
+    detail: `${draft.detail}, which cannot be cut out of a deflated data set`,
+  }
+}
+
+/** Bytes behind the data set; a deflated one may end in one NUL to be even. PS3.5 Annex A.5. */
+function trailing(part10: Part10, facts: BodyFacts): readonly Draft[] {
+  const { source, base, deflatedEnd } = part10
+  if (base !== null) return checkTrailing(source, base + facts.end)
+  const drafts: Draft[] = []
+  const end = deflatedEnd ?? source.size
+  if (!(source.size - end === 1 && isZeroRange(source, end, source.size))) drafts.push(...checkTrailing(source, end))
+  const inner = facts.source.size - facts.end
+  if (inner > 0) {
+    const zero = isZeroRange(facts.source, facts.end, facts.source.size)
+    const detail = `${inner} ${zero ? 'zero ' : ''}bytes behind the data set, within the deflated stream`
+    drafts.push({ rule: zero ? 'B1' : 'B2', severity: zero ? 'info' : 'quarantine', detail, offset: null, tag: null })
+  }
+  return drafts
+}
+
+function carriers(arrival: OpenArrival, part10: Part10, facts: BodyFacts | null, limits: DicomLimits): Draft[] {
+  const drafts: Draft[] = []
+  for (const carrier of findCarriers(arrival.source)) {
+    const { base } = part10
+    const inner = facts === null || base === null ? -1 : carrier.offset - base
+    const host = facts !== null && inner >= 0 && inner < facts.end ? hostOf(facts, inner, limits) : null
+    const place = facts === null || base === null ? null : removable(facts, inner, base)
+    const draft = judgeCarrier(carrier, host, place)
+    if (draft !== null) drafts.push(draft)
+  }
+  return drafts
+}
+
+/** The element around `offset` when it may be removed: private, or trailing padding. In file offsets. */
+function removable(facts: BodyFacts, offset: number, base: number): ByteRange | null {
+  const { padding } = facts
+  const ranges =
+    padding === null
+      ? facts.privateElements
+      : [...facts.privateElements, { start: padding.headerOffset, end: padding.valueOffset + padding.valueLength }]
+  const found = ranges.find(({ start, end }) => offset >= start && offset < end)
+  return found === undefined ? null : { start: base + found.start, end: base + found.end }
+}
+
+const HOSTS_MAX = 8
+
+/** A program's header in the preamble: where does its chain lead, and which elements host it? threats.md P2. */
+function chainOf(
+  arrival: OpenArrival,
+  before: Draft[],
+  facts: BodyFacts | null,
+  part10: Part10,
+  limits: DicomLimits,
+): void {
+  const index = before.findIndex(({ rule }) => rule === 'P2')
+  const mark = before[index]
+  if (mark === undefined) return
+  const chain = followProgram(arrival.source, 0)
+  if (chain === null) return
+  const hosts = new Set<string>()
+  const { base } = part10
+  if (facts !== null && base !== null) {
+    for (const { offset } of chain.parts.slice(0, HOSTS_MAX)) {
+      const inner = offset - base
+      if (inner < 0) hosts.add(offset < PREAMBLE_END ? 'preamble' : 'File Meta')
+      else if (inner >= facts.end) hosts.add('trailing bytes')
+      else {
+        const host = hostOf(facts, inner, limits)
+        if (host !== null) hosts.add(host)
+      }
+    }
+  }
+  const [first] = [...hosts].filter((host) => /^[0-9A-F.]+$/.test(host))
+  const where = hosts.size === 0 ? '' : `; hosted by ${[...hosts].join(', ')}`
+  before[index] = {
+    ...mark,
+    severity: chain.whole ? 'alert' : mark.severity,
+    detail: `${mark.detail}; ${chain.what}${where}`,
+    tag: first ?? null,
+  }
+}
+
+const PREAMBLE_END = 128
