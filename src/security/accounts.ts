@@ -204,6 +204,25 @@ export class Accounts {
     return view(account)
   }
 
+  /**
+   * Changes the password of the account that asks; its sessions end and a new one begins.
+   * @throws ArchiveError 'request.forbidden' when the current password is wrong, 'request.malformed'; RetryLater
+   */
+  async changeOwnPassword(name: string, current: string, password: string, address: string | null): Promise<SignedIn> {
+    const wait = this.#throttle.waitSeconds(name)
+    if (wait > 0) throw new RetryLater(`too many failures for this account; try again in ${wait} s`, wait)
+    this.#throttle.failed(name)
+    if (!(await verifyPassword(current, this.#store.account(name)?.passwordHash))) {
+      await this.#auditor.note(name, { kind: 'sign-in', outcome: 'failed', address, detail: 'change of password' })
+      throw new ArchiveError('request.forbidden', 'the current password is wrong')
+    }
+    this.#throttle.succeeded(name)
+    await this.change(name, { password }, name, address)
+    const account = this.#store.account(name)
+    if (account === undefined) throw new ArchiveError('request.not-found', `account ${name}`)
+    return this.#openSession(account, address)
+  }
+
   #living(hash: Uint8Array): SessionRecord | undefined {
     const record = this.#store.session(hash)
     if (record === undefined) return undefined

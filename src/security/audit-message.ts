@@ -101,13 +101,13 @@ export function auditMessageXml(message: AuditMessage): string {
   const network =
     user.networkAccessPoint === null
       ? ''
-      : ` NetworkAccessPointID="${escape(user.networkAccessPoint)}" NetworkAccessPointTypeCode="2"`
+      : ` NetworkAccessPointID="${inXml(user.networkAccessPoint)}" NetworkAccessPointTypeCode="2"`
   const type = message.eventType === null ? '' : coded('EventTypeCode', message.eventType)
   return (
-    `<AuditMessage><EventIdentification EventActionCode="${message.action}" EventDateTime="${escape(message.dateTime)}"` +
+    `<AuditMessage><EventIdentification EventActionCode="${message.action}" EventDateTime="${inXml(message.dateTime)}"` +
     ` EventOutcomeIndicator="${message.outcome}">${coded('EventID', message.eventId)}${type}</EventIdentification>` +
-    `<ActiveParticipant UserID="${escape(user.id)}" UserIsRequestor="${user.requestor}"${network}/>` +
-    `<AuditSourceIdentification AuditSourceID="${escape(message.source)}"/>` +
+    `<ActiveParticipant UserID="${inXml(user.id)}" UserIsRequestor="${user.requestor}"${network}/>` +
+    `<AuditSourceIdentification AuditSourceID="${inXml(message.source)}"/>` +
     `${message.objects.map(participant).join('')}</AuditMessage>`
   )
 }
@@ -115,7 +115,7 @@ export function auditMessageXml(message: AuditMessage): string {
 function participant({ id, typeCode, role, idType, query, detail }: Participant): string {
   const text = (value: string) => Buffer.from(value, 'utf8').toString('base64')
   return (
-    `<ParticipantObjectIdentification ParticipantObjectID="${escape(id)}" ParticipantObjectTypeCode="${typeCode}"` +
+    `<ParticipantObjectIdentification ParticipantObjectID="${inXml(id)}" ParticipantObjectTypeCode="${typeCode}"` +
     ` ParticipantObjectTypeCodeRole="${role}">${coded('ParticipantObjectIDTypeCode', idType)}` +
     (query === undefined ? '' : `<ParticipantObjectQuery>${text(query)}</ParticipantObjectQuery>`) +
     (detail === undefined ? '' : `<ParticipantObjectDetail type="detail" value="${text(detail)}"/>`) +
@@ -124,13 +124,13 @@ function participant({ id, typeCode, role, idType, query, detail }: Participant)
 }
 
 function coded(element: string, { code, codeSystemName, originalText }: Code): string {
-  return `<${element} csd-code="${code}" codeSystemName="${codeSystemName}" originalText="${escape(originalText)}"/>`
+  return `<${element} csd-code="${code}" codeSystemName="${codeSystemName}" originalText="${inXml(originalText)}"/>`
 }
 
 const ENTITIES: { readonly [character: string]: string } = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
 
 /** Escapes for an attribute; characters that XML 1.0 cannot hold become U+FFFD. */
-function escape(text: string): string {
+function inXml(text: string): string {
   return text
     .replace(/[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu, '\ufffd')
     .replace(/[&<>"]/g, (character) => ENTITIES[character] ?? character)

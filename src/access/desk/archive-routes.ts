@@ -1,0 +1,152 @@
+import { ArchiveError } from '#errors.ts'
+import type { StoredInstance } from '#model/archive-object.ts'
+import type { Asked, Route } from '#model/route.ts'
+import {
+  filtersAsked,
+  instantAsked,
+  LIST_SCHEMA,
+  listAnswer,
+  oneOf,
+  PAGE_QUERY,
+  pageAsked,
+  pathParameter,
+} from './ask.ts'
+import type { DeskServices } from './services.ts'
+
+/** Most studies of one time line. */
+const TIMELINE_MAX = 5000
+
+/** Arrivals, objects, patients. */
+export function archiveRoutes({ archive, pageMax }: DeskServices): readonly Route[] {
+  const standard = 'Diptych pages'
+  const arrivalFilters = ['sha256', 'sopInstanceUid', 'verdict', 'since'] as const
+
+  /** Any identifier: object id, SOP Instance UID, digest. Held, unknown and not visible are one answer. */
+  async function found(asked: Asked): Promise<StoredInstance> {
+    const instance = await archive.find(pathParameter(asked, 'any'), asked.visibility)
+    if (instance === undefined) throw new ArchiveError('request.not-found', 'object')
+    await asked.audit('read', { studyInstanceUID: instance.studyInstanceUID, patientId: instance.patientId })
+    return instance
+  }
+
+  return [
+    {
+      method: 'GET',
+      url: '/api/v1/arrivals',
+      standard,
+      needs: 'arrival.read',
+      describes: {
+        summary: 'Every arrival of any verdict, newest first.',
+        query: {
+          sha256: 'Of the bytes as they arrived.',
+          sopInstanceUid: '',
+          verdict: 'accept, sanitise, quarantine, reject or skip.',
+          since: 'Not before this instant.',
+          ...PAGE_QUERY,
+        },
+        response: LIST_SCHEMA,
+      },
+      async handle(asked) {
+        const page = pageAsked(asked, pageMax, arrivalFilters)
+        const { since, sha256, ...given } = filtersAsked(asked, arrivalFilters)
+        oneOf(given.verdict, 'verdict', ['accept', 'sanitise', 'quarantine', 'reject', 'skip'])
+        const from = instantAsked(since, 'since')
+        await asked.audit('query', { detail: `arrivals ${asked.query}` })
+        const { items, next } = await archive.arrivals({
+          ...page,
+          ...given,
+          ...(sha256 === undefined ? {} : { sha256: sha256.toLowerCase() }),
+          ...(from === undefined ? {} : { since: from }),
+        })
+        return listAnswer(items, next)
+      },
+    },
+    {
+      method: 'GET',
+      url: '/api/v1/objects/:any/provenance',
+      standard,
+      needs: 'object.read',
+      describes: { summary: 'Where an object came from, what was found, what was changed.' },
+      async handle(asked) {
+        const instance = await found(asked)
+        const [record, arrivals, changes] = await Promise.all([
+          archive.record(instance.objectId),
+          archive.arrivalsOf(instance.objectId),
+          archive.changesOf(instance.objectId),
+        ])
+        if (record === undefined) throw new ArchiveError('request.not-found', 'object')
+        return {
+          id: instance.objectId,
+          sopInstanceUid: instance.sopInstanceUID,
+          studyInstanceUid: instance.studyInstanceUID,
+          version: instance.version,
+          arrivals: arrivals.map(({ door, peer, originator, user, medium, path, time, sha256 }) => ({
+            door,
+            peer,
+            originator,
+            user,
+            medium,
+            path,
+            time,
+            sha256,
+          })),
+          digest: record.digests,
+          verdict: record.verdict,
+          findings: record.findings,
+          changes,
+          scan: record.scan,
+        }
+      },
+    },
+    {
+      method: 'GET',
+      url: '/api/v1/objects/:any/placement',
+      standard,
+      needs: 'object.read',
+      describes: { summary: 'Which panel and form an object has, by which rule and facts.' },
+      async handle(asked) {
+        const placement = await archive.placementOf((await found(asked)).objectId)
+        if (placement === undefined) throw new ArchiveError('request.not-found', 'object')
+        return { ...placement, history: [] }
+      },
+    },
+    {
+      method: 'GET',
+      url: '/api/v1/patients',
+      standard,
+      needs: 'object.read',
+      describes: {
+        summary: 'Patients by identifier or name.',
+        query: { identifier: 'Patient ID, exactly.', name: 'Beginning of a name component.', ...PAGE_QUERY },
+        response: LIST_SCHEMA,
+      },
+      async handle(asked) {
+        const page = pageAsked(asked, pageMax, ['identifier', 'name'])
+        const given = filtersAsked(asked, ['identifier', 'name'])
+        await asked.audit('query', { detail: `patients ${asked.query}` })
+        const { items, next } = await archive.patients({ ...page, ...given }, asked.visibility)
+        return listAnswer(items, next)
+      },
+    },
+    {
+      method: 'GET',
+      url: '/api/v1/patients/:id/timeline',
+      standard,
+      needs: 'object.read',
+      describes: {
+        summary: 'Everything of one patient, newest first. The id is the opaque one of the patient list.',
+        query: { limit: PAGE_QUERY.limit },
+        response: LIST_SCHEMA,
+      },
+      async handle(asked) {
+        const id = pathParameter(asked, 'id')
+        const page = pageAsked(asked, TIMELINE_MAX, [])
+        const limit = asked.query.has('limit') ? page.limit : TIMELINE_MAX
+        const items = await archive.timeline(id, asked.visibility, limit)
+        if (items.length === 0) throw new ArchiveError('request.not-found', 'patient')
+        await asked.audit('read', { patientId: id, detail: 'time line' })
+        return listAnswer(items, null, items.length < limit ? items.length : null)
+      },
+    },
+  ]
+}

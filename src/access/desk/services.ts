@@ -1,0 +1,40 @@
+import type { ArchiveReader } from '#model/archive-index.ts'
+import type { QuarantineDesk } from '#model/intake.ts'
+import type { Accounts } from '#security/accounts.ts'
+import type { AuditStore } from '#security/ports.ts'
+import type { SiteSettings } from '#security/site-settings.ts'
+import type { Tokens } from '#security/tokens.ts'
+
+/** A job as lists show it. */
+export interface JobView {
+  readonly id: string
+  readonly kind: string
+  readonly state: 'open' | 'running' | 'done' | 'parked'
+  readonly attempts: number
+  readonly createdAt: string
+  readonly updatedAt: string
+  readonly error: string | null
+}
+
+/** Jobs, read. */
+export interface JobList {
+  /** @param filter.state `open`: not yet done, whether running or waiting */
+  list(filter: { readonly state?: string; readonly limit: number; readonly cursor?: string }): Promise<{
+    readonly items: readonly JobView[]
+    readonly next: string | null
+  }>
+}
+
+/** What the pages' API is built from. */
+export interface DeskServices {
+  readonly version: string
+  readonly archive: ArchiveReader
+  readonly quarantine: QuarantineDesk
+  readonly jobs: JobList
+  readonly accounts: Accounts
+  readonly tokens: Tokens
+  readonly settings: SiteSettings
+  readonly auditTrail: AuditStore
+  /** Most items of one page. */
+  readonly pageMax: number
+}
