@@ -156,3 +156,22 @@ export interface ArchiveWriter {
   ): void
   flushed(): readonly { readonly segment: string; readonly offset: number }[]
 }
+
+/** A kept object as verify, compaction and rebuild meet it. */
+export interface KeptObject {
+  readonly objectId: string
+  readonly sopInstanceUID: string
+  readonly location: { readonly segment: string; readonly offset: number; readonly length: number }
+  readonly keptSha256: string
+  /** Deleted, its bytes still in their grace time. */
+  readonly deleted: boolean
+}
+
+/** Which objects the index believes to be where. */
+export interface KeptObjects {
+  /** Of one segment, by offset. */
+  inSegment(segment: string): readonly KeptObject[]
+  get(objectId: string): KeptObject | undefined
+  /** Names of the segments any object is in. */
+  segments(): readonly string[]
+}

@@ -36,3 +36,37 @@ export interface QuarantineDecision {
 export interface HeldRow extends Omit<QuarantineItem, 'arrivals'> {
   readonly provenance: Provenance
 }
+
+/** A held object as the desk works on it. */
+export interface HeldItem extends HeldRow {
+  readonly arrivals: number
+}
+
+/**
+ * Rows of the quarantine; the bytes are in the vault. Only inside the writer worker, synchronous like ArchiveWriter, so
+ * that a row and what goes with it commit together.
+ */
+export interface QuarantineStore {
+  /**
+   * Holds bytes, or counts one more arrival when the same bytes are held or were discarded: a sender that retries gets
+   * the same answer. Bytes that were released before are held anew.
+   * @returns id of the item
+   */
+  hold(row: HeldRow): string
+  get(id: string): HeldItem | undefined
+  /** Newest first. */
+  list(filter: {
+    readonly state?: string
+    readonly sha256?: string
+    readonly sopInstanceUid?: string
+    readonly limit: number
+    readonly cursor?: string
+  }): { readonly items: readonly QuarantineItem[]; readonly next: string | null }
+  /** @returns false when it is not held (any more); nothing is changed then */
+  decide(id: string, decision: QuarantineDecision): boolean
+  /** True when a person released exactly these bytes. */
+  wasReleased(sha256: string): boolean
+  /** True when the vault must keep these bytes: held, or decided at `after` or later (ISO 8601 UTC). */
+  needsOriginal(sha256: string, after: string): boolean
+  count(): { readonly held: number; readonly released: number; readonly discarded: number }
+}

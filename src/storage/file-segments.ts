@@ -13,7 +13,8 @@ import {
   segmentNumber,
   walkSegment,
 } from './segment-files.ts'
-import { BLOCK_BYTES, entryBytes, paddingAfter, TRAILER_BYTES, tarHeader } from './tar.ts'
+import { frameSpooled, lay, lengthOf } from './segment-layout.ts'
+import { entryBytes, TRAILER_BYTES } from './tar.ts'
 
 export interface FileSegmentOptions {
   readonly disk?: Disk
@@ -201,34 +202,14 @@ class SegmentDirectory implements FileSegments {
 
   async #adopt(entry: SpooledEntry): Promise<readonly Location[]> {
     this.#mustBeWritable()
-    const { contentStart, contentLength } = entry
-    if (contentStart % BLOCK_BYTES !== 0 || contentStart < BLOCK_BYTES) {
-      throw new RangeError(`a spooled entry starts at a multiple of 512, not at ${contentStart}`)
-    }
     this.#mustHaveRoom(
       entry.followedBy.reduce((sum, { content }) => sum + entryBytes(lengthOf(content)), TRAILER_BYTES),
     )
     const name = segmentName(this.#next)
-    const end = contentStart + contentLength
     const file = this.#disk.open(entry.path, 'change')
-    let behind: ReturnType<typeof lay>
+    let locations: readonly Location[]
     try {
-      if (file.length() < end) throw new RangeError('a spooled file is shorter than its entry')
-      const time = Date.now() / 1000
-      const head = [tarHeader(entry.name, contentLength, time)]
-      if (contentStart > BLOCK_BYTES) {
-        // Room in front that was not needed becomes an entry of its own, so that the segment stays an ordinary tar.
-        head.unshift(
-          tarHeader('room', contentStart - 2 * BLOCK_BYTES, time),
-          new Uint8Array(contentStart - TRAILER_BYTES),
-        )
-      }
-      behind = lay(entry.followedBy, name, end + paddingAfter(contentLength))
-      const total = behind.end + TRAILER_BYTES
-      file.truncate(end) // bytes behind the content that were not kept
-      file.write(head, 0)
-      file.write([new Uint8Array(paddingAfter(contentLength)), ...behind.pieces, ZEROS], end)
-      if (file.length() !== total) file.truncate(total)
+      locations = frameSpooled(file, entry, name)
     } catch (error) {
       file.close()
       if (error instanceof RangeError) throw error
@@ -246,14 +227,14 @@ class SegmentDirectory implements FileSegments {
     }
     this.#next++
     await this.#flushDirectory()
-    return [{ segment: name, offset: contentStart, length: contentLength }, ...behind.locations]
+    return locations
   }
 
   async #recover(flushed: ReadonlyMap<string, number>): Promise<Recovery> {
     const dropped: { segment: string; from: number; bytes: number }[] = []
     const short: { segment: string; length: number; flushed: number }[] = []
     const unlisted: string[] = []
-    const growing: { name: string; length: number }[] = []
+    const growing: { name: string; length: number; lost: boolean }[] = []
     for (const name of listSegments(this.#disk, this.#directory)) {
       const length = this.#lengthOf(name) ?? 0
       const from = flushed.get(name)
@@ -266,10 +247,10 @@ class SegmentDirectory implements FileSegments {
         dropped.push({ segment: name, from: keep, bytes: length - keep })
         await this.#cut(name, keep)
       }
-      growing.push({ name, length: keep })
+      growing.push({ name, length: keep, lost: from !== undefined && length < from })
     }
-    // The newest that can grow goes on; anything older is closed for good.
-    const last = growing.pop()
+    // The newest that can grow goes on; anything older, or that lost bytes, is closed for good.
+    const last = growing.at(-1)?.lost === false ? growing.pop() : undefined
     for (const { name, length } of growing) await this.#reopen(name, length).then((open) => this.#sealIfRoom(open))
     if (last !== undefined) await this.#reopen(last.name, last.length)
     return { dropped, short, unlisted }
@@ -413,23 +394,4 @@ class SegmentDirectory implements FileSegments {
       throw error
     }
   }
-}
-
-function lengthOf(content: readonly Uint8Array[]): number {
-  return content.reduce((sum, piece) => sum + piece.byteLength, 0)
-}
-
-/** Headers, contents and padding of a group as they stand in the segment, and where each content is. */
-function lay(group: readonly Entry[], segment: string, start: number) {
-  const pieces: Uint8Array[] = []
-  const locations: Location[] = []
-  const time = Date.now() / 1000
-  let at = start
-  for (const { name, content } of group) {
-    const length = lengthOf(content)
-    pieces.push(tarHeader(name, length, time), ...content, ZEROS.subarray(0, paddingAfter(length)))
-    locations.push({ segment, offset: at + BLOCK_BYTES, length })
-    at += entryBytes(length)
-  }
-  return { pieces, locations, end: at }
 }

@@ -11,6 +11,7 @@ import { readFileMeta } from '#standards/dicom/file-meta.ts'
 import { DEFAULT_LIMITS, type DicomLimits } from '#standards/dicom/limits.ts'
 import { buildHead } from '#standards/dicom/write.ts'
 import { type Disk, nodeDisk, systemCode, writeFailure } from './disk.ts'
+import { openFileSource } from './file-source.ts'
 import { inlineSink, type SpoolSink, threadSink } from './spool-sink.ts'
 import { BLOCK_BYTES } from './tar.ts'
 
@@ -20,7 +21,6 @@ export const MEMORY_BYTES_MAX = 4 * 1024 * 1024
 const SPOOL_BLOCK_BYTES = 1024 * 1024
 /** Blocks in flight per spool: filled, on their way to the thread, or on their way back. */
 const SPOOL_BLOCKS_MAX = 4
-const WINDOW_BYTES = 256 * 1024
 const COPY_BYTES = 4 * 1024 * 1024
 
 export interface SpoolOptions {
@@ -255,23 +255,8 @@ export class ArrivalBuffer {
 export function openSpooled(bytes: ArrivedBytes): ByteSource & { close(): void } {
   if (bytes.in === 'memory') return { ...memorySource(bytes.bytes), close: () => undefined }
   const { head, dataStart, size } = bytes
-  const fd = fs.openSync(bytes.path, 'r')
-  const window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, Math.max(1, size)))
-  let from = 0
-  let to = 0
-
-  /** `start` and `end` count from the first byte after the head. */
-  const fromFile = (start: number, end: number): Uint8Array => {
-    if (end - start > window.byteLength) {
-      const whole = Buffer.allocUnsafeSlow(end - start)
-      return whole.subarray(0, readFully(fd, whole, dataStart + start))
-    }
-    if (start < from || end > to) {
-      from = start
-      to = start + readFully(fd, window, dataStart + start)
-    }
-    return window.subarray(start - from, Math.max(start, Math.min(end, to)) - from)
-  }
+  const own = head.byteLength
+  const rest = openFileSource(bytes.path, dataStart, size - own)
   return {
     size,
     read(start, end) {
@@ -279,23 +264,12 @@ export function openSpooled(bytes: ArrivedBytes): ByteSource & { close(): void }
       const last = Math.min(end, size)
       if (last <= first) return new Uint8Array(0)
       if (last - first > READ_BYTES_MAX) throw new RangeError(`a read of ${last - first} bytes at once`)
-      const own = head.byteLength
       if (last <= own) return head.subarray(first, last)
-      if (first >= own) return fromFile(first - own, last - own)
-      return Buffer.concat([head.subarray(first, own), fromFile(0, last - own)])
+      if (first >= own) return rest.read(first - own, last - own)
+      return Buffer.concat([head.subarray(first, own), rest.read(0, last - own)])
     },
-    close: () => fs.closeSync(fd),
+    close: () => rest.close(),
   }
-}
-
-function readFully(fd: number, into: Uint8Array, at: number): number {
-  let done = 0
-  while (done < into.byteLength) {
-    const n = fs.readSync(fd, into, done, into.byteLength - done, at + done)
-    if (n === 0) break
-    done += n
-  }
-  return done
 }
 
 /**

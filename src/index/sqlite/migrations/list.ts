@@ -1,5 +1,7 @@
 import type { Migration } from '../migrate.ts'
 import { archive } from './001-archive.ts'
+import { security } from './002-security.ts'
+import { quarantine } from './003-quarantine.ts'
 
 /** Every migration, oldest first. A released one never changes. */
-export const MIGRATIONS: readonly Migration[] = [archive]
+export const MIGRATIONS: readonly Migration[] = [archive, security, quarantine]

@@ -1,0 +1,148 @@
+import { ArchiveError } from '#errors.ts'
+import type { Arrival, ArrivedBytes, Receipt } from '#model/arrival.ts'
+import type { QuarantineDesk } from '#model/intake.ts'
+import type { HeldItem, QuarantineDecision, QuarantineItem, QuarantineStore } from '#model/quarantine.ts'
+import type { Journal } from '#storage/journal.ts'
+import { ArrivalBuffer } from '#storage/spool.ts'
+import type { Vault } from './vault.ts'
+
+/** Originals are kept this long after a decision, in days. threats.md G5. */
+export const RETENTION_DAYS = 30
+
+/** Larger originals are handed out as a stream, not in one piece. Bytes. */
+const ORIGINAL_BYTES_MAX = 64 * 1024 * 1024
+const REASON_CHARACTERS_MAX = 2000
+
+export interface DeskTools {
+  readonly store: QuarantineStore
+  readonly vault: Vault
+  readonly journal: Journal
+  /** Originals too large for memory are decrypted to here on their way back in. */
+  readonly spoolDirectory: string
+  /** Walks the original again with a person's decision in place of the policy's. */
+  restore(arrival: Arrival, how: 'release' | 'sanitise'): Promise<Receipt>
+  /** Runs `fn` in one transaction that also writes the flushed position of the segments (the journal's). */
+  commit(fn: () => void): void
+  /** Audit entry of a decision, within that transaction. */
+  audit(item: QuarantineItem, decision: QuarantineDecision): void
+  readonly now?: () => Date
+}
+
+/** Decisions on held objects, and what becomes of their originals. */
+export interface Desk extends QuarantineDesk {
+  /** As `original`, of any size. */
+  originalStream(id: string): AsyncGenerator<Uint8Array>
+  /** Removes originals whose retention is over. @returns their digests */
+  purge(): Promise<readonly string[]>
+}
+
+export function createDesk(tools: DeskTools): Desk {
+  const { store, vault } = tools
+  const now = tools.now ?? (() => new Date())
+  /** Decisions under way: the second of two at once is told so. */
+  const deciding = new Set<string>()
+
+  function mustGet(id: string): HeldItem {
+    const item = store.get(id)
+    if (item !== undefined) return item
+    throw new ArchiveError('request.not-found', 'no such quarantine item')
+  }
+
+  async function decide(
+    item: HeldItem,
+    action: QuarantineDecision['action'],
+    reason: string,
+    by: string,
+  ): Promise<QuarantineItem> {
+    const objectId = action === 'discard' ? null : await bringBack(item, action)
+    const decision: QuarantineDecision = { action, reason, by, time: now().toISOString(), objectId }
+    const { id, sha256 } = item
+    await tools.journal.append([{ kind: `quarantine.${action}`, payload: { id, sha256, ...decision } }])
+    tools.commit(() => {
+      if (!store.decide(id, decision)) throw decided(mustGet(id))
+      tools.audit(publicItem(item), decision)
+    })
+    return publicItem(mustGet(id))
+  }
+
+  /** @returns id of the object that is in the archive now */
+  async function bringBack(item: HeldItem, how: 'release' | 'sanitise'): Promise<string | null> {
+    const receipt = await tools.restore(await reopen(item), how)
+    if (receipt.stored) return receipt.objectId
+    throw new ArchiveError(receipt.failure ?? 'screening.held', receipt.reason, { hint: 'It stays in quarantine.' })
+  }
+
+  async function reopen(item: HeldItem): Promise<Arrival> {
+    const buffer = new ArrivalBuffer(tools.spoolDirectory)
+    let bytes: ArrivedBytes
+    try {
+      for await (const piece of vault.read(item.sha256)) await buffer.write(piece)
+      bytes = await buffer.finish()
+    } catch (error) {
+      await buffer.discard()
+      throw error
+    }
+    return { provenance: item.provenance, claims: {}, bytes }
+  }
+
+  return {
+    async list(filter) {
+      return store.list(filter)
+    },
+    async item(id) {
+      const item = store.get(id)
+      return item === undefined ? undefined : publicItem(item)
+    },
+    async decide(id, action, reason, by) {
+      if (reason.trim() === '') {
+        throw new ArchiveError('request.malformed', 'a decision needs a reason', { hint: 'Say why, in a sentence.' })
+      }
+      if (reason.length > REASON_CHARACTERS_MAX) {
+        throw new ArchiveError('request.malformed', `a reason has at most ${REASON_CHARACTERS_MAX} characters`)
+      }
+      const item = mustGet(id)
+      if (item.state !== 'held') throw decided(item)
+      if (deciding.has(id)) throw new ArchiveError('quarantine.decided', 'this item is being decided right now')
+      deciding.add(id)
+      try {
+        return await decide(item, action, reason.trim(), by)
+      } finally {
+        deciding.delete(id)
+      }
+    },
+    async original(id) {
+      const { sha256, size } = mustGet(id)
+      if (size > ORIGINAL_BYTES_MAX) {
+        throw new ArchiveError('request.too-large', `this original has ${size} bytes`, {
+          hint: 'Use `diptych quarantine original`, which writes it to a file.',
+        })
+      }
+      const pieces: Uint8Array[] = []
+      for await (const piece of vault.container(sha256)) pieces.push(piece)
+      return Buffer.concat(pieces)
+    },
+    originalStream(id) {
+      return vault.container(mustGet(id).sha256)
+    },
+    async purge() {
+      const before = new Date(now().getTime() - RETENTION_DAYS * 24 * 3600 * 1000)
+      const removed: string[] = []
+      for await (const { sha256, since } of vault.list()) {
+        if (since >= before || store.needsOriginal(sha256, before.toISOString())) continue
+        await vault.remove(sha256)
+        removed.push(sha256)
+      }
+      return removed
+    },
+  }
+}
+
+function decided({ decision, state }: HeldItem): ArchiveError {
+  const told = decision === null ? state : `${state} by ${decision.by} at ${decision.time}`
+  return new ArchiveError('quarantine.decided', `this item was ${told}`)
+}
+
+/** Without the sender's account and address, which belong to provenance. */
+function publicItem({ provenance: _, ...item }: HeldItem): QuarantineItem {
+  return item
+}
