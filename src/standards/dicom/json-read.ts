@@ -1,6 +1,7 @@
 import { vrOf } from './dictionary.ts'
 import { DicomError, tagText } from './errors.ts'
 import { JsonNumber, type JsonValue, parseJson } from './json-parser.ts'
+import { encodeNumbers } from './number-text.ts'
 import { isSingleText, isStandardVr, kindOf } from './value-representation.ts'
 import type { WriteDataSet, WriteElement, WriteValue } from './write.ts'
 
@@ -13,15 +14,6 @@ export type BulkDataResolver = (uri: string, path: string, vr: string) => WriteV
 
 const SPECIFIC_CHARACTER_SET = 0x00080005
 const UTF8 = Buffer.from('ISO_IR 192', 'latin1')
-const INTEGERS: Readonly<Record<string, readonly [min: bigint, max: bigint, bytes: number]>> = {
-  SL: [-(2n ** 31n), 2n ** 31n - 1n, 4],
-  SS: [-(2n ** 15n), 2n ** 15n - 1n, 2],
-  SV: [-(2n ** 63n), 2n ** 63n - 1n, 8],
-  UL: [0n, 2n ** 32n - 1n, 4],
-  US: [0n, 2n ** 16n - 1n, 2],
-  UV: [0n, 2n ** 64n - 1n, 8],
-}
-
 /**
  * Reads one data set of the DICOM JSON Model (PS3.18 Annex F). Text becomes UTF-8, and (0008,0005) says so.
  * Group 0002 elements are kept in the map; encodeDataSet leaves them out.
@@ -109,8 +101,13 @@ class JsonModelReader {
   #bytes(tag: number, vr: string, values: readonly JsonValue[]): Uint8Array {
     if (values.length === 0) return new Uint8Array(0)
     const kind = kindOf(vr)
-    if (kind === 'number') return numberBytesOf(tag, vr, values)
-    if (kind === 'tag') return tagBytes(tag, values)
+    if (kind === 'number' || kind === 'tag') {
+      return encodeNumbers(
+        tag,
+        vr,
+        values.map((value) => valueText(tag, value)),
+      )
+    }
     if (kind === 'binary') throw wrong(tag, `${vr} has no Value`)
     if (isSingleText(vr) && values.length > 1) throw wrong(tag, `${vr} has one value`)
     const texts = values.map((value) => (kind === 'name' ? nameText(tag, value) : valueText(tag, value)))
@@ -133,52 +130,6 @@ function nameText(tag: number, value: JsonValue): string {
   const groups = ['Alphabetic', 'Ideographic', 'Phonetic'].map((key) => valueText(tag, value.get(key) ?? null))
   while (groups.at(-1) === '') groups.pop()
   return groups.join('=')
-}
-
-function numberBytesOf(tag: number, vr: string, values: readonly JsonValue[]): Uint8Array {
-  const integer = INTEGERS[vr]
-  const size = integer?.[2] ?? (vr === 'FL' ? 4 : 8)
-  const bytes = new Uint8Array(values.length * size)
-  const view = new DataView(bytes.buffer)
-  values.forEach((value, index) => {
-    const text = valueText(tag, value)
-    if (integer === undefined) {
-      const number = /^(?:NaN|[+-]?Infinity)$/.test(text) ? Number(text) : decimal(tag, text)
-      if (vr === 'FL') view.setFloat32(index * 4, number, true)
-      else view.setFloat64(index * 8, number, true)
-      return
-    }
-    const whole = wholeNumber(tag, text)
-    if (whole < integer[0] || whole > integer[1]) throw wrong(tag, `${text} does not fit ${vr}`)
-    if (size === 2) view.setUint16(index * 2, Number(BigInt.asUintN(16, whole)), true)
-    else if (size === 4) view.setUint32(index * 4, Number(BigInt.asUintN(32, whole)), true)
-    else view.setBigUint64(index * 8, BigInt.asUintN(64, whole), true)
-  })
-  return bytes
-}
-
-function decimal(tag: number, text: string): number {
-  const number = text.trim() === '' ? Number.NaN : Number(text)
-  if (!Number.isFinite(number)) throw wrong(tag, `${JSON.stringify(text.slice(0, 64))} is no number`)
-  return number
-}
-
-function wholeNumber(tag: number, text: string): bigint {
-  if (/^[+-]?\d{1,20}$/.test(text)) return BigInt(text)
-  const number = decimal(tag, text) // 1.0 and 1e3 are whole too
-  if (!Number.isSafeInteger(number)) throw wrong(tag, `${JSON.stringify(text.slice(0, 64))} is no whole number`)
-  return BigInt(number)
-}
-
-function tagBytes(tag: number, values: readonly JsonValue[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4)
-  const view = new DataView(bytes.buffer)
-  values.forEach((value, index) => {
-    if (typeof value !== 'string' || !/^[\dA-Fa-f]{8}$/.test(value)) throw wrong(tag, 'a value that is no tag')
-    view.setUint16(index * 4, Number.parseInt(value.slice(0, 4), 16), true)
-    view.setUint16(index * 4 + 2, Number.parseInt(value.slice(4), 16), true)
-  })
-  return bytes
 }
 
 function fromBase64(tag: number, text: string): Uint8Array {

@@ -176,7 +176,7 @@ class JsonWriter implements Visitor {
     if (this.#skipping > 0 || (tag & 0xffff) === 0 || tag === TRAILING_PADDING) return
     const group = tag >>> 16
     if (depth === 0) {
-      if (group <= 2) return
+      if (group === 0 || group === 2) return
       if ((group === 0x28 || group === 0x7fe0) && !this.top.elements.has(tag)) {
         this.top.elements.set(tag, { tag, vr, headerOffset, valueOffset, valueLength })
       }
@@ -208,7 +208,7 @@ class JsonWriter implements Visitor {
     _headerOffset: number,
     encoding: Encoding,
   ): void {
-    if (this.#skipping > 0 || (depth === 0 && tag >>> 16 <= 2)) {
+    if (this.#skipping > 0 || (depth === 0 && (tag >>> 16 === 0 || tag >>> 16 === 2))) {
       this.#skipping++
       return
     }

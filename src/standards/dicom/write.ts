@@ -24,7 +24,7 @@ export interface ValueRange {
 export type WriteValue =
   | { readonly is: 'bytes'; readonly bytes: Uint8Array }
   | { readonly is: 'range'; readonly range: ValueRange }
-  | { readonly is: 'items'; readonly items: readonly WriteDataSet[] }
+  | { readonly is: 'items'; readonly items: WriteDataSet[] }
   /** Encapsulated Pixel Data; the first is the Basic Offset Table. */
   | { readonly is: 'fragments'; readonly fragments: readonly (Uint8Array | ValueRange)[] }
 
@@ -93,7 +93,10 @@ function ascii(text: string): Uint8Array {
 export function encodeDataSet(dataSet: WriteDataSet, encoding: Encoding): Piece[] {
   const outermost: WriteDataSet = new Map()
   // Groups 0000 and 0002 have no place in a data set: behind a File Meta they would be taken for a part of it.
-  for (const [tag, element] of dataSet) if (tag >>> 16 > 2) outermost.set(tag, element)
+  for (const [tag, element] of dataSet) {
+    const group = tag >>> 16
+    if (group !== 0 && group !== 2) outermost.set(tag, element)
+  }
   return encodeElements(outermost, encoding)
 }
 

@@ -1,0 +1,169 @@
+import { Readable } from 'node:stream'
+import { createDeflateRaw } from 'node:zlib'
+import type { ByteSource } from '../byte-source.ts'
+import { readDataSet, string } from './data-set.ts'
+import type { InflateSink } from './deflate.ts'
+import { encodingOf } from './encoding.ts'
+import { DicomError } from './errors.ts'
+import { DEFAULT_LIMITS, type DicomLimits } from './limits.ts'
+import { openPart10, readHead } from './open.ts'
+import { applyOverlay, type Overlay } from './overlay.ts'
+import { type Piece, piecesLength, type SourcePiece } from './pieces.ts'
+import { transferSyntax } from './transfer-syntax.ts'
+import { swapBytes } from './value-representation.ts'
+import { buildHead, encodeDataSet, toWritable } from './write.ts'
+
+/** An object as the archive keeps it: a Part 10 file with our own File Meta. */
+export interface StoredObject {
+  /** The whole kept file. Headers are read from it, synchronously and in windows. */
+  readonly source: ByteSource
+  /** Reads bulk: file offsets, `start` included, `end` excluded. The source itself when absent. */
+  readonly read?: (start: number, end: number) => Promise<Uint8Array>
+}
+
+export interface EgressOptions {
+  /** As stored when absent. */
+  readonly transferSyntaxUID?: string
+  readonly overlay?: Overlay
+  readonly limits?: DicomLimits
+  /** Where a deflated data set above 64 MiB goes when it has to be inflated. */
+  readonly scratch?: () => InflateSink
+}
+
+/** One object on its way out. */
+export interface Egress {
+  readonly transferSyntaxUID: string
+  /** Bytes that `chunks` will yield; null when they are deflated on the way. */
+  readonly length: number | null
+  /** True when the bytes are those of the kept file, preamble included. */
+  readonly passthrough: boolean
+  chunks(): AsyncGenerator<Uint8Array, void, void>
+}
+
+const TRAILING_PADDING = 0xfffcfffc
+const CHUNK_BYTES = 1024 * 1024
+
+/**
+ * True when an object of one transfer syntax can leave in another without touching its pixels' coding: anything as it
+ * is, and among the native ones every one.
+ */
+export function canLeaveAs(storedUID: string, wantedUID: string): boolean {
+  if (storedUID === wantedUID) return true
+  const stored = transferSyntax(storedUID)
+  const wanted = transferSyntax(wantedUID)
+  return stored?.encapsulated === false && wanted?.encapsulated === false
+}
+
+/**
+ * Prepares an object for leaving. Without an overlay and in its own transfer syntax it passes through byte for byte.
+ * Otherwise the header is written again, bulk is copied by range, the Original Attributes Sequence records the overlay,
+ * and the preamble is zero: offsets of a TIFF would no longer be true (threats.md section 2). Data Set Trailing Padding,
+ * which holds such a TIFF, is dropped with it.
+ * @throws DicomError what openPart10 and walkDataSet throw; `egress` when the pixels would have to be coded anew
+ */
+export function planEgress(stored: StoredObject, options: EgressOptions = {}): Egress {
+  const { source } = stored
+  const limits = options.limits ?? DEFAULT_LIMITS
+  const overlay = options.overlay ?? []
+  const declared = storedSyntax(source, limits)
+  const wantedUID = options.transferSyntaxUID ?? declared
+  if (overlay.length === 0 && wantedUID === declared) {
+    const whole: SourcePiece = { source, offset: 0, length: source.size, swapUnit: 1 }
+    return egress(stored, declared, [whole], true)
+  }
+  if (!canLeaveAs(declared, wantedUID)) {
+    throw new DicomError('dicom.malformed', 'egress', `${declared} does not become ${wantedUID} without coding anew`, 0)
+  }
+  const part10 = openPart10(source, options.scratch === undefined ? { limits } : { limits, scratch: options.scratch })
+  const wanted = transferSyntax(wantedUID)!
+  const dataSet =
+    part10.base === null
+      ? readDataSet(part10.dataSet, part10.encoding, 0, part10.dataSet.size, limits)
+      : readDataSet(source, part10.encoding, part10.base, source.size, limits)
+  const writable = toWritable(dataSet)
+  writable.delete(TRAILING_PADDING)
+  if (overlay.length > 0) applyOverlay(writable, overlay, dataSet.charsets)
+  const head = buildHead({
+    sopClassUID: string(dataSet, 0x00080016) ?? part10.meta?.mediaStorageSOPClassUID ?? '',
+    sopInstanceUID: string(dataSet, 0x00080018) ?? part10.meta?.mediaStorageSOPInstanceUID ?? '',
+    transferSyntaxUID: wantedUID,
+  })
+  const body = encodeDataSet(writable, encodingOf(wanted))
+  if (!wanted.deflated) return egress(stored, wantedUID, [head, ...body], false)
+  return {
+    transferSyntaxUID: wantedUID,
+    length: null,
+    passthrough: false,
+    chunks: () => deflatedChunks(stored, head, body),
+  }
+}
+
+/** Declared in the File Meta; found out only when it declares none. */
+function storedSyntax(source: ByteSource, limits: DicomLimits): string {
+  const head = readHead(source, limits)
+  if (head.kind === 'part10' && head.transferSyntaxUID !== null) return head.transferSyntaxUID
+  return openPart10(source, { limits }).transferSyntax.uid
+}
+
+function egress(
+  stored: StoredObject,
+  transferSyntaxUID: string,
+  pieces: readonly Piece[],
+  passthrough: boolean,
+): Egress {
+  return {
+    transferSyntaxUID,
+    length: piecesLength(pieces),
+    passthrough,
+    chunks: () => chunksOf(stored, pieces),
+  }
+}
+
+async function* chunksOf(stored: StoredObject, pieces: readonly Piece[]): AsyncGenerator<Uint8Array, void, void> {
+  for (const piece of pieces) {
+    if (piece instanceof Uint8Array) {
+      yield piece
+      continue
+    }
+    const end = piece.offset + piece.length
+    for (let at = piece.offset; at < end; at += CHUNK_BYTES)
+      yield await chunkOf(stored, piece, at, Math.min(end, at + CHUNK_BYTES))
+  }
+}
+
+async function chunkOf(stored: StoredObject, piece: SourcePiece, start: number, end: number): Promise<Uint8Array> {
+  const { read } = stored
+  // What was inflated is a source of its own; everything else is the kept file.
+  const own = piece.source === stored.source && read !== undefined
+  let chunk = own ? await read(start, end) : piece.source.read(start, end).slice()
+  if (chunk.length !== end - start) {
+    throw new DicomError('dicom.malformed', 'R1', `${chunk.length} of ${end - start} bytes could be read`, start)
+  }
+  if (piece.swapUnit > 1) {
+    if (own) chunk = chunk.slice()
+    swapBytes(chunk, piece.swapUnit)
+  }
+  return chunk
+}
+
+async function* deflatedChunks(
+  stored: StoredObject,
+  head: Uint8Array,
+  body: readonly Piece[],
+): AsyncGenerator<Uint8Array, void, void> {
+  yield head
+  const source = Readable.from(chunksOf(stored, body), { objectMode: false })
+  const deflate = createDeflateRaw()
+  source.on('error', (error) => deflate.destroy(error))
+  let length = 0
+  try {
+    for await (const chunk of source.pipe(deflate) as AsyncIterable<Uint8Array>) {
+      length += chunk.length
+      yield chunk
+    }
+  } finally {
+    source.destroy()
+    deflate.destroy()
+  }
+  if (length % 2 === 1) yield Uint8Array.of(0) // PS3.5 section A.5
+}
