@@ -1,7 +1,9 @@
 /** What stands behind the File Meta: one walk, every check of the data set, then what follows it. */
+import zlib from 'node:zlib'
 import type { OpenArrival } from '#model/arrival.ts'
 import type { ByteRange } from '#model/finding.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
+import type { ByteSource } from '#standards/byte-source.ts'
 import { DicomError } from '#standards/dicom/errors.ts'
 import type { DicomLimits } from '#standards/dicom/limits.ts'
 import type { Part10 } from '#standards/dicom/open.ts'
@@ -71,17 +73,18 @@ export function judgeBody(
   const document = checkEncapsulatedDocument(facts)
   inside.push(...document.drafts)
 
-  const outside: Draft[] = [...carriers(arrival, part10, facts, limits), ...trailing(part10, facts)]
+  const first: Draft[] = []
   let tiffKept: JudgedBody['tiffKept'] = 'no'
   if (part10.meta?.preamble.kind === 'tiff') {
     const tiff = checkDualPersonality(source, part10, policy, facts, limits)
-    outside.push(...tiff.drafts)
+    first.push(...tiff.drafts)
     tiffKept = tiff.outcome === 'valid' ? 'yes' : tiff.outcome === 'policy' ? 'by-policy' : 'no'
   }
   const hostKept = tiffKept === 'yes' || (tiffKept === 'by-policy' && policy.rules['TIFF-9'] === 'keep')
   if (!hostKept) inside.push(...checkPadding(facts))
+  const behind = [...carriers(arrival, part10, facts, limits), ...trailing(part10, facts)]
   return {
-    drafts: [...inside.map((draft) => inFile(draft, base)), ...outside],
+    drafts: [...first, ...inside.map((draft) => inFile(draft, base)), ...behind],
     facts,
     tiffKept,
     decoded: document.pieces,
@@ -121,7 +124,12 @@ function trailing(part10: Part10, facts: BodyFacts): readonly Draft[] {
   if (base !== null) return checkTrailing(source, base + facts.end)
   const drafts: Draft[] = []
   const end = deflatedEnd ?? source.size
-  if (!(source.size - end === 1 && isZeroRange(source, end, source.size))) drafts.push(...checkTrailing(source, end))
+  const spare = source.size - end
+  if (isChecksum(source, end, facts.source)) {
+    // Some writers end the stream like gzip. It says nothing that the data set does not say, so it stays.
+    const detail = 'checksum and length of the data set behind the deflated stream, both right'
+    drafts.push({ rule: 'B2', severity: 'info', detail, offset: end, tag: null })
+  } else if (!(spare === 1 && isZeroRange(source, end, source.size))) drafts.push(...checkTrailing(source, end))
   const inner = facts.source.size - facts.end
   if (inner > 0) {
     const zero = isZeroRange(facts.source, facts.end, facts.source.size)
@@ -130,6 +138,20 @@ function trailing(part10: Part10, facts: BodyFacts): readonly Draft[] {
   }
   return drafts
 }
+
+/** True for the CRC-32 and length of a gzip trailer (RFC 1952 section 2.3.1) that are those of the data set. */
+function isChecksum(source: ByteSource, at: number, dataSet: ByteSource): boolean {
+  if (source.size - at !== 8) return false
+  const trailer = Buffer.from(source.read(at, at + 8))
+  if (trailer.readUInt32LE(4) !== dataSet.size % 2 ** 32) return false
+  let crc = 0
+  for (let from = 0; from < dataSet.size; from += CHUNK_BYTES) {
+    crc = zlib.crc32(dataSet.read(from, Math.min(dataSet.size, from + CHUNK_BYTES)), crc)
+  }
+  return trailer.readUInt32LE(0) === crc
+}
+
+const CHUNK_BYTES = 1024 * 1024
 
 function carriers(arrival: OpenArrival, part10: Part10, facts: BodyFacts | null, limits: DicomLimits): Draft[] {
   const drafts: Draft[] = []

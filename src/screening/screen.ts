@@ -9,14 +9,14 @@ import type { ScreeningPolicy } from '#model/settings.ts'
 import { DicomError } from '#standards/dicom/errors.ts'
 import { type FileMeta, type NotPart10, readFileMeta } from '#standards/dicom/file-meta.ts'
 import { DEFAULT_LIMITS, type DicomLimits } from '#standards/dicom/limits.ts'
-import { type OpenOptions, openPart10, type Part10 } from '#standards/dicom/open.ts'
+import { findBareDataSet, type OpenOptions, openPart10, type Part10 } from '#standards/dicom/open.ts'
 import { PREAMBLE_BYTES } from '#standards/dicom/preamble.ts'
 import { SOP_CLASS } from '#standards/dicom/uids.ts'
 import type { BodyFacts } from './body-facts.ts'
 import { checkFileMeta } from './checks/file-meta.ts'
 import { classifyNativeFile } from './checks/native-file.ts'
 import { checkPreamble } from './checks/preamble.ts'
-import { draftOfError } from './checks/structure.ts'
+import { draftOfError, plainDetail } from './checks/structure.ts'
 import { judgeBody } from './judge-body.ts'
 import { openOpaque } from './open-opaque.ts'
 import { type Decision, decide } from './policy.ts'
@@ -130,7 +130,7 @@ function judge(
     })
   } catch (thrown) {
     if (!(thrown instanceof DicomError)) throw thrown
-    if (thrown.rule === 'P0') return notPart10(arrival, thrown)
+    if (thrown.rule === 'P0') return notPart10(arrival, thrown, tools.limits)
     const opaque =
       thrown.rule === 'M6' && policy.unknownTransferSyntaxes === 'keep' ? openOpaque(source, tools.limits) : null
     if (opaque === null) {
@@ -154,15 +154,20 @@ function judge(
   return { ...NOTHING, part10, ...body, drafts: [...drafts, ...body.drafts] }
 }
 
-function notPart10(arrival: OpenArrival, error: DicomError): Judged {
+function notPart10(arrival: OpenArrival, error: DicomError, limits: DicomLimits): Judged {
   const { door, path } = arrival.provenance
-  const refused: Draft = { rule: 'P0', severity: 'reject', detail: error.message, offset: 0, tag: null }
+  const refused: Draft = { rule: 'P0', severity: 'reject', detail: plainDetail(error), offset: 0, tag: null }
   const native = classifyNativeFile(arrival.source, path, door)
   if (!mediaDoors.has(door)) {
     const detail = native.is === 'unknown' ? refused.detail : `not a DICOM file: ${native.reason}`
     return { ...NOTHING, drafts: [{ ...refused, detail }] }
   }
-  if (native.is === 'unknown' || arrival.claims.bareDataSet === true) return { ...NOTHING, drafts: [refused] }
+  if (native.is === 'unknown') {
+    const bare = arrival.claims.bareDataSet === true ? null : findBareDataSet(arrival.source, limits)
+    const detail =
+      bare === null ? refused.detail : 'a data set without preamble and prefix: taken only by the named option'
+    return { ...NOTHING, drafts: [{ ...refused, detail }] }
+  }
   return { ...NOTHING, drafts: native.drafts, skip: native.reason }
 }
 

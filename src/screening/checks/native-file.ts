@@ -171,7 +171,7 @@ function imageDrafts(source: ByteSource, name: string): readonly Draft[] {
   const end =
     name === 'PNG image'
       ? findPngEnd(source, 0, source.size)
-      : name === 'JPEG image'
+      : name.startsWith('JPEG')
         ? findCodestreamEnd(source, 0, source.size)
         : null
   return end === null ? [] : appended(source, end)

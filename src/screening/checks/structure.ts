@@ -76,7 +76,7 @@ export function draftOfProblem(rule: string, detail: string, offset: number, tag
 
 /** Why a data set could not be walked, as a finding. Limits are R2, or R6 while inflating. */
 export function draftOfError(error: DicomError): Draft {
-  const detail = error.message
+  const detail = plainDetail(error)
   const at = { offset: error.offset, tag: error.tag }
   switch (error.rule) {
     case 'M2':
@@ -92,4 +92,11 @@ export function draftOfError(error: DicomError): Draft {
     default:
       return { rule: error.code === 'dicom.limit' ? 'R2' : 'R3', severity: 'quarantine', detail, ...at }
   }
+}
+
+/** The message without rule and offset, which the finding has in fields of their own. */
+export function plainDetail(error: DicomError): string {
+  const { message, rule } = error
+  const text = message.startsWith(`${rule}: `) ? message.slice(rule.length + 2) : message
+  return text.replace(/ at byte \d+(, element [0-9A-F]{8})?$/, '')
 }

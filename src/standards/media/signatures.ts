@@ -139,6 +139,8 @@ const marks: readonly Mark[] = [
   { family: 'pdf', name: 'PDF document', bytes: text('%PDF'), strong: (b, at) => b[at + 4] === 0x2d },
   { family: 'image', name: 'PNG image', bytes: [0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10], strong: always },
   { family: 'image', name: 'JPEG image', bytes: [0xff, 0xd8, 0xff], strong: never },
+  { family: 'image', name: 'JPEG 2000 codestream', bytes: [0xff, 0x4f, 0xff, 0x51], strong: never },
+  { family: 'image', name: 'JPEG 2000 image', bytes: [0, 0, 0, 12, 0x6a, 0x50, 0x20, 0x20], strong: never },
   { family: 'image', name: 'BMP image', bytes: text('BM'), strong: never },
   { family: 'image', name: 'RIFF container', bytes: text('RIFF'), strong: never },
   { family: 'image', name: 'GIF image', bytes: text('GIF8'), strong: never },
