@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { identityOf, joinStudy, type IdentityContext, type StatedPatient } from './identity.ts'
+import { type IdentityContext, identityOf, joinStudy, type StatedPatient } from './identity.ts'
 
 const nobody: IdentityContext = { defaultIssuer: null, originator: null, medium: null }
-const one: StatedPatient = { id: '1', issuer: '', name: 'DOE^JOHN', birthDate: '19700101', sex: 'M', studyInstanceUID: '1.2.3' }
+const one: StatedPatient = {
+  id: '1',
+  issuer: '',
+  name: 'DOE^JOHN',
+  birthDate: '19700101',
+  sex: 'M',
+  studyInstanceUID: '1.2.3',
+}
 
 // Sharing a patient between two discs by accident mixes two people's images: the worst error an archive can make.
 const apart: { name: string; a: [StatedPatient, IdentityContext]; b: [StatedPatient, IdentityContext] }[] = [

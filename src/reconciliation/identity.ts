@@ -42,7 +42,6 @@ export function identityOf(stated: StatedPatient, context: IdentityContext): Pat
   return identity(`assumed:${digest(evidence.join('\u0000')).slice(0, 16)}`, stated.id, true)
 }
 
-
 /**
  * Joins an arrival to the patient its study is kept under, or says that they are different people.
  *

@@ -44,7 +44,7 @@ export function createSegmentLedger(db: Database): SegmentLedger {
       for (const [key, { bytes, objects }] of added) count(key, bytes, objects)
       added.clear()
       if (flushed !== null)
-        db.run('update segment set flushed = ? where key = ?', flushed.offset, keyOf(flushed.segment))
+        db.run('update segment set flushed = max(ifnull(flushed, 0), ?) where key = ?', flushed.offset, keyOf(flushed.segment))
     },
     clear() {
       keys.clear()

@@ -1,0 +1,121 @@
+/** Serves an opened archive over HTTP: every route of every door, in one place. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { deskRoutes } from '#access/desk/desk-routes.ts'
+import { retrieveRoutes } from '#access/dicomweb/retrieve-routes.ts'
+import { searchRoutes } from '#access/dicomweb/search.ts'
+import { type HealthReason, healthRoutes } from '#access/health.ts'
+import { createMetrics } from '#access/health-metrics.ts'
+import { type HttpServer, startHttp } from '#access/http-server.ts'
+import type { ErrorLog } from '#access/http-server-problem.ts'
+import { openApiRoute } from '#access/openapi.ts'
+import { demoRoute } from '#access/page/demo-route.ts'
+import { pageRoutes } from '#access/page/page-routes.ts'
+import { storeRoutes } from '#arrival/stow.ts'
+import { uploadRoutes } from '#arrival/web-upload.ts'
+import { Uploads } from '#arrival/web-upload-store.ts'
+import type { Route } from '#model/route.ts'
+import { authenticator } from '#security/authenticate.ts'
+import type { Archive } from './app.ts'
+
+export interface ServeOptions {
+  /** `--open`: loopback only, no login. */
+  readonly open: boolean
+  readonly log: ErrorLog
+}
+
+/** A served archive: the server, and how it ends. */
+export interface Served {
+  readonly http: HttpServer
+  /** Drains within `drainMs`, then closes what is left. The archive itself stays open. */
+  close(drainMs?: number): Promise<void>
+}
+
+/** The version in package.json. */
+export function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'))
+  if (typeof manifest === 'object' && manifest !== null && 'version' in manifest) return String(manifest.version)
+  throw new TypeError('package.json names no version')
+}
+
+/**
+ * Serves the archive.
+ * @throws ArchiveError 'configuration.invalid' for a port that is taken or an address that is not safe
+ */
+export async function serve(archive: Archive, { open, log }: ServeOptions): Promise<Served> {
+  const { config, intake, reader, segments, quarantine, deletions, security, spoolDirectory } = archive
+  const metrics = createMetrics()
+  const uploads = await Uploads.open({
+    directory: join(archive.dataDirectory, 'uploads'),
+    spool: { directory: spoolDirectory },
+    intake,
+    limits: config.limits,
+    onFault: (error, uploadId) => log.error({ err: error, uploadId }, 'an upload could not be imported'),
+  })
+  const routes: Route[] = [
+    ...healthRoutes({ openJobs: () => archive.jobs.open(), reasons: () => healthReasons(archive) }, metrics),
+    ...pageRoutes(),
+    ...deskRoutes({
+      version: version(),
+      archive: reader,
+      quarantine,
+      jobs: archive.jobs,
+      accounts: archive.accounts,
+      tokens: archive.tokens,
+      settings: archive.settings,
+      auditTrail: security,
+      pageMax: config.limits.queryResults,
+    }),
+    ...uploadRoutes(uploads),
+    demoRoute(intake),
+    ...searchRoutes(reader),
+    ...retrieveRoutes({
+      reader,
+      segments,
+      deletions,
+      deletionGraceDays: DELETION_GRACE_DAYS,
+      damaged: (damage) => log.error(damage, 'stored bytes are not what was kept'),
+    }),
+    ...(storeRoutes({
+      intake,
+      spoolDirectory,
+      report: (error) => log.error({ err: error }, 'an instance could not be taken in'),
+    }) as Route[]),
+  ]
+  routes.push(openApiRoute(() => routes, version()))
+  const http = await startHttp({
+    config,
+    routes,
+    authenticate: authenticator(archive.accounts, archive.tokens, open),
+    auditor: archive.auditor,
+    open,
+    authenticationReady: security.hasCredentials(),
+    log,
+    metrics,
+  })
+  return {
+    http,
+    async close(drainMs) {
+      await http.close(drainMs)
+      await uploads.close()
+    },
+  }
+}
+
+/** The bytes of what was deleted are kept this long: an undo window. threats.md K16. */
+const DELETION_GRACE_DAYS = 30
+
+async function healthReasons(archive: Archive): Promise<HealthReason[]> {
+  const { readOnly, scanner, recovery } = await archive.writer.status()
+  const reasons: HealthReason[] = []
+  if (readOnly) {
+    reasons.push({ code: 'storage-read-only', detail: 'a flush failed: nothing more is written', blocking: false })
+  }
+  if (scanner === 'unreachable') {
+    reasons.push({ code: 'scanner-unreachable', detail: 'what arrives is held as pending', blocking: false })
+  }
+  if (recovery.short > 0) {
+    reasons.push({ code: 'storage-damaged', detail: 'bytes that were flushed are missing: run verify', blocking: false })
+  }
+  return reasons
+}

@@ -1,0 +1,203 @@
+/** The writer worker: owns the segments, the write connection, the quarantine; runs the walk. The app's other half. */
+import { hash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Config } from '#config.ts'
+import { ArchiveError } from '#errors.ts'
+import { openDatabase } from '#index/sqlite/database.ts'
+import { createJournalNumbers } from '#index/sqlite/kept-objects.ts'
+import { migrate } from '#index/sqlite/migrate.ts'
+import { createQuarantineStore } from '#index/sqlite/quarantine-store.ts'
+import { sqliteSecurityReader, sqliteSecurityWriter } from '#index/sqlite/security-store.ts'
+import { createSqliteWriter } from '#index/sqlite/writer.ts'
+import type { Deletion } from '#model/archive-index.ts'
+import type { ArrivedBytes, OpenArrival, Provenance } from '#model/arrival.ts'
+import type { ScreeningPolicy } from '#model/settings.ts'
+import { createDesk } from '#quarantine/desk.ts'
+import { openVault } from '#quarantine/vault.ts'
+import { rememberClean } from '#screening/scan.ts'
+import { createClamd } from '#screening/scanner/clamd.ts'
+import { screen } from '#screening/screen.ts'
+import { auditEvent } from '#security/audit.ts'
+import { originatorOf, screeningPolicyFor } from '#security/originators.ts'
+import { settingIn } from '#security/site-settings.ts'
+import { DEFAULT_LIMITS, type DicomLimits } from '#standards/dicom/limits.ts'
+import { entryNames } from '#storage/entry-names.ts'
+import { openFileSegments } from '#storage/file-segments.ts'
+import { openJournal } from '#storage/journal.ts'
+import { openKeyRing } from '#storage/key-ring.ts'
+import { clearSpool, openSpooled } from '#storage/spool.ts'
+import type { WriterStatus } from './app.ts'
+import { createCommitLane, type LaneAudit } from './intake/commit-lane.ts'
+import { createWalk, type Terms } from './intake.ts'
+import { type RemoteService, serveRemote } from './remote.ts'
+
+/** What the main thread hands the worker at its start. */
+export interface WriterOptions {
+  readonly dataDirectory: string
+  readonly config: Config
+}
+
+async function start({ dataDirectory, config }: WriterOptions): Promise<{ readonly [name: string]: RemoteService }> {
+  const folder = (name: string) => join(dataDirectory, name)
+  const db = openDatabase(folder('diptych.db'))
+  migrate(db)
+  const writer = createSqliteWriter(db)
+  const segments = openFileSegments(folder('segments'), {
+    ...(config.storage.reserve === undefined ? {} : { reserveBytes: config.storage.reserve }),
+  })
+  const recovery = await segments.recover(writer.flushed())
+  clearSpool(folder('spool'))
+
+  const security = sqliteSecurityReader(db)
+  const securityWriter = sqliteSecurityWriter(db, hostname())
+  const held = createQuarantineStore(db)
+  const vault = openVault(folder('quarantine'), openKeyRing(folder('keys/key')))
+  const journal = openJournal(segments, createJournalNumbers(db))
+  const scanner = config.screening.clamd === undefined ? null : createClamd(config.screening.clamd)
+
+  const limits = dicomLimits(config.limits)
+  const clean = rememberClean()
+
+  const lane = createCommitLane({
+    segments,
+    writer,
+    transaction: (fn) => db.transaction(fn),
+    registerHeld: (row) => held.hold(row),
+    audit: (entries) => {
+      if (entries.length > 0) securityWriter.appendAudit(entries.map(storeEvent))
+    },
+    entryNames: (uid, sha256) => entryNames(uid, sha256, 1),
+  })
+
+  /** Policies are read again only when a setting or an originator changed. */
+  let terms = { version: -1, originators: security.originators(), settings: security.settings() }
+  function termsFor(provenance: Provenance): Terms {
+    const version = security.settingsVersion()
+    if (version !== terms.version)
+      terms = { version, originators: security.originators(), settings: security.settings() }
+    const originator = originatorOf(terms.originators, {
+      named: provenance.originator,
+      account: provenance.user,
+      address: provenance.address,
+      aeTitle: provenance.door === 'dimse' ? provenance.peer : null,
+    })
+    const today = provenance.time.slice(0, 10)
+    return {
+      policy: screeningPolicyFor(terms.settings, provenance.door, originator, today),
+      originator: originator ?? null,
+      siteZone: settingIn(terms.settings, 'site.timeZone'),
+    }
+  }
+
+  const walk = createWalk({
+    termsFor,
+    screen: (arrival: OpenArrival, policy: ScreeningPolicy) => screen(arrival, policy, { scanner, limits, clean }),
+    open: openSpooled,
+    digest: (bytes: ArrivedBytes) => (bytes.in === 'memory' ? hash('sha256', bytes.bytes, 'hex') : bytes.sha256),
+    seal: (sha256, source) => vault.seal(sha256, source),
+    wasReleased: (sha256) => held.wasReleased(sha256),
+    async dropSpool(path) {
+      await rm(path, { force: true })
+      await rm(`${path}.kept`, { force: true })
+    },
+    lane,
+    onFault(error, provenance) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      process.stderr.write(
+        `${JSON.stringify({ level: 'error', what: 'walk failed, object held', door: provenance.door, error: text })}\n`,
+      )
+    },
+  })
+
+  /** What a decision changes, with the flushed position of the journal entry that says so. */
+  const commit = (fn: () => void) =>
+    db.transaction(() => {
+      fn()
+      writer.commit({ instances: [], arrivals: [], flushed: segments.flushed() })
+    })
+
+  const quarantine = createDesk({
+    store: held,
+    vault,
+    journal,
+    spoolDirectory: folder('spool'),
+    restore: (arrival, how) => walk.restore(arrival, how),
+    commit,
+    audit: (item, decision) => {
+      const detail = `quarantine ${item.id}: ${decision.action}: ${decision.reason}`
+      securityWriter.appendAudit([auditEvent(decision.by, { kind: 'decide', detail })])
+    },
+  })
+
+  const deletions = {
+    async delete(deletion: Deletion): Promise<number> {
+      await journal.append([{ kind: 'delete', payload: deletion }])
+      let count = 0
+      commit(() => {
+        count = writer.delete(deletion).length
+      })
+      return count
+    },
+  }
+
+  const lifecycle = {
+    async status(): Promise<WriterStatus> {
+      const { dropped, short, unlisted } = recovery
+      return {
+        readOnly: segments.isReadOnly,
+        scanner: scanner === null ? 'none' : (await scanner.identity()) === null ? 'unreachable' : 'reachable',
+        recovery: { dropped: dropped.length, short: short.length, unlisted: unlisted.length },
+        held: held.count().held,
+      }
+    },
+    async close(): Promise<void> {
+      await lane.idle()
+      await scanner?.close()
+      await segments.close()
+      db.close()
+    },
+  }
+
+  return { intake: walk, quarantine, deletions, security: securityWriter, lifecycle }
+}
+
+function dicomLimits(configured: Config['limits']): DicomLimits {
+  return {
+    ...DEFAULT_LIMITS,
+    depth: configured.sequenceDepth,
+    elements: configured.elementsPerDataSet,
+    itemsPerSequence: configured.itemsPerSequence,
+    inflateRatio: configured.inflateRatio,
+    inflatedBytesMax: configured.inflatedSize,
+  }
+}
+
+function storeEvent(entry: LaneAudit) {
+  return auditEvent(entry.user ?? 'anonymous', {
+    kind: 'store',
+    outcome: entry.outcome === 'stored' ? 'success' : 'denied',
+    address: entry.address,
+    studyInstanceUID: entry.studyInstanceUID,
+    detail: entry.outcome,
+    count: entry.count,
+  })
+}
+
+const line = parentPort
+if (line === null) throw new TypeError('app-writer.ts runs as a worker')
+try {
+  serveRemote(line, await start(workerData as WriterOptions))
+  line.postMessage({ ready: true })
+} catch (error) {
+  const code = error instanceof ArchiveError ? error.code : 'archive.failed'
+  const message =
+    error instanceof Error
+      ? error instanceof ArchiveError
+        ? error.message
+        : (error.stack ?? error.message)
+      : String(error)
+  line.postMessage({ failed: { code, message } })
+}

@@ -1,0 +1,137 @@
+/** Puts the archive together: the only file, with app-writer.ts, that names adapters. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { Config } from '#config.ts'
+import { ArchiveError } from '#errors.ts'
+import { type Database, openDatabase } from '#index/sqlite/database.ts'
+import { createSqliteReader } from '#index/sqlite/reader.ts'
+import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
+import type { ArchiveReader } from '#model/archive-index.ts'
+import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
+import { Accounts } from '#security/accounts.ts'
+import { Auditor } from '#security/audit.ts'
+import type { SecurityReader, SecurityWriter } from '#security/ports.ts'
+import { SiteSettings } from '#security/site-settings.ts'
+import { Tokens } from '#security/tokens.ts'
+import { openSegmentReader, type SegmentReader } from '#storage/segment-files.ts'
+import { type Caller, callRemote } from './remote.ts'
+
+export interface ArchiveOptions {
+  /** Owned by this process: the caller holds its lock. */
+  readonly dataDirectory: string
+  readonly config: Config
+}
+
+/** What the writer worker can be asked besides the walk. */
+export interface WriterLifecycle {
+  /** Resolves when everything taken in is written and the worker may end. */
+  close(): Promise<void>
+  status(): Promise<WriterStatus>
+}
+
+export interface WriterStatus {
+  readonly readOnly: boolean
+  readonly scanner: 'none' | 'reachable' | 'unreachable'
+  /** What start-up found damaged; shown by readiness and verify. */
+  readonly recovery: { readonly dropped: number; readonly short: number; readonly unlisted: number }
+  /** Objects that wait in quarantine. */
+  readonly held: number
+}
+
+/** An opened archive: everything doors, pages and commands are built from. */
+export interface Archive {
+  readonly dataDirectory: string
+  readonly spoolDirectory: string
+  readonly config: Config
+  readonly intake: Intake
+  readonly quarantine: QuarantineDesk
+  readonly deletions: Deletions
+  readonly reader: ArchiveReader
+  readonly segments: SegmentReader
+  readonly security: SecurityReader
+  readonly securityWriter: SecurityWriter
+  readonly auditor: Auditor
+  readonly accounts: Accounts
+  readonly tokens: Tokens
+  readonly settings: SiteSettings
+  readonly writer: WriterLifecycle
+  close(): Promise<void>
+}
+
+/**
+ * Opens the archive: migrates, recovers, starts the writer worker.
+ * @throws ArchiveError 'archive.newer', 'storage.damaged', 'archive.failed'
+ */
+export async function openArchive(options: ArchiveOptions): Promise<Archive> {
+  const { dataDirectory, config } = options
+  for (const folder of ['segments', 'spool', 'quarantine', 'keys', 'uploads']) {
+    mkdirSync(join(dataDirectory, folder), { recursive: true, mode: 0o700 })
+  }
+  const { worker, caller } = await startWriter(options)
+  let db: Database | undefined
+  try {
+    db = openDatabase(join(dataDirectory, 'diptych.db'), { readOnly: true })
+    return assemble(options, db, worker, caller)
+  } catch (error) {
+    db?.close()
+    await worker.terminate()
+    throw error
+  }
+
+  function assemble({ dataDirectory }: ArchiveOptions, db: Database, worker: Worker, caller: Caller): Archive {
+    const reader = createSqliteReader(db)
+    const segments = openSegmentReader(join(dataDirectory, 'segments'))
+    const security = sqliteSecurityReader(db)
+    const securityWriter = caller.service<SecurityWriter>('security')
+    const auditor = new Auditor(securityWriter, { windowSeconds: config.audit.readWindowSeconds })
+    const writer = caller.service<WriterLifecycle>('lifecycle')
+    const counting = setInterval(() => void auditor.flush(), 10_000).unref()
+    return {
+      dataDirectory,
+      spoolDirectory: join(dataDirectory, 'spool'),
+      config,
+      intake: caller.service<Intake>('intake'),
+      quarantine: caller.service<QuarantineDesk>('quarantine'),
+      deletions: caller.service<Deletions>('deletions'),
+      reader,
+      segments,
+      security,
+      securityWriter,
+      auditor,
+      accounts: new Accounts(security, securityWriter, auditor, config.session),
+      tokens: new Tokens(security, securityWriter, (patient) =>
+        reader.patientIds(patient.id, patient.issuer ?? undefined),
+      ),
+      settings: new SiteSettings(security, securityWriter),
+      writer,
+      async close() {
+        clearInterval(counting)
+        await auditor.flush(true)
+        await writer.close()
+        await worker.terminate()
+        segments.close()
+        db.close()
+      },
+    }
+  }
+}
+
+/** Starts the worker and waits until it says that it is ready, or why it is not. */
+function startWriter(options: ArchiveOptions): Promise<{ worker: Worker; caller: Caller }> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./app-writer.ts', import.meta.url), { workerData: options })
+    worker.once('message', (first: { ready: true } | { failed: { code: string; message: string } }) => {
+      if ('failed' in first) {
+        reject(
+          new ArchiveError(first.failed.code as ConstructorParameters<typeof ArchiveError>[0], first.failed.message),
+        )
+        return
+      }
+      const caller = callRemote(worker)
+      worker.once('exit', () => caller.fail(new ArchiveError('archive.failed', 'the writer ended')))
+      resolve({ worker, caller })
+    })
+    worker.once('error', (error) => reject(error))
+  })
+}
