@@ -57,7 +57,7 @@ const STUDY: readonly Declared[] = [
   { id: 3, name: 'StudyTime', vr: 'TM', column: 'time', returned: 'always' },
   { id: 4, name: 'AccessionNumber', vr: 'SH', column: 'accession', trigram: 'accession', returned: 'always' },
   { id: 5, name: 'ReferringPhysicianName', vr: 'PN', column: 'referring', lookup: true, returned: 'always' },
-  { id: 6, name: 'PatientName', vr: 'PN', column: 'name', trigram: 'name', returned: 'always' },
+  { id: 6, name: 'PatientName', vr: 'PN', column: 'name', lookup: true, trigram: 'name', returned: 'always' },
   { id: 7, name: 'PatientID', vr: 'LO', column: 'pid', trigram: 'pid', returned: 'always' },
   { id: 8, name: 'PatientBirthDate', vr: 'DA', column: 'birth_date', lookup: true, returned: 'always' },
   { id: 9, name: 'PatientSex', vr: 'CS', column: 'sex', returned: 'always' },
@@ -157,6 +157,9 @@ function declared(level: Level, row: Declared): Searchable {
 export function pathKey(path: readonly number[]): string {
   return path.map(tagText).join('.')
 }
+
+/** Patient's Name: its alphabetic group has a column of its own, the lookup table holds the other scripts. */
+export const PATIENT_NAME_ID = 6
 
 /** An attribute a site wants to search by, in addition: a private one, or one in a sequence. */
 export interface SiteAttribute {

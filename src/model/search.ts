@@ -40,4 +40,6 @@ export interface SearchRow {
   readonly sopInstanceUID: string | null
   /** `{"00080020":{...},...}` ready to send; keys ascending. */
   readonly json: string
+  /** Index in `json` where a member `"00081190":{...},` (Retrieve URL) belongs. */
+  readonly urlAt: number
 }

@@ -1,6 +1,6 @@
 import type { AttributeValues } from '#model/archive-object.ts'
-import { nameGroups } from '../fold.ts'
-import type { Level, Searchable, SearchableTable } from '../searchable.ts'
+import { nameGroups, nameKeys } from '../fold.ts'
+import { type Level, PATIENT_NAME_ID, type Searchable, type SearchableTable } from '../searchable.ts'
 import type { Database } from './database.ts'
 
 /** Values of the declared attributes of one level, by key. Values that are empty are absent. */
@@ -105,8 +105,14 @@ export function levelFromRow(
   return values
 }
 
+function otherScripts(name: string): string[] {
+  const { ideographic, phonetic } = nameKeys(name)
+  return [...new Set([ideographic, phonetic])].filter((group) => group !== '')
+}
+
 /** Texts under which the lookup table finds a value. */
 export function lookupTexts(searchable: Searchable, found: readonly string[]): string[] {
+  if (searchable.id === PATIENT_NAME_ID) return found.flatMap(otherScripts)
   const texts = searchable.kind === 'name' ? found.flatMap(nameGroups) : found.filter((value) => value !== '')
   return [...new Set(texts)]
 }

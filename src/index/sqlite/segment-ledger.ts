@@ -44,7 +44,11 @@ export function createSegmentLedger(db: Database): SegmentLedger {
       for (const [key, { bytes, objects }] of added) count(key, bytes, objects)
       added.clear()
       if (flushed !== null)
-        db.run('update segment set flushed = max(ifnull(flushed, 0), ?) where key = ?', flushed.offset, keyOf(flushed.segment))
+        db.run(
+          'update segment set flushed = max(ifnull(flushed, 0), ?) where key = ?',
+          flushed.offset,
+          keyOf(flushed.segment),
+        )
     },
     clear() {
       keys.clear()
@@ -73,9 +77,11 @@ export function createSegmentLedger(db: Database): SegmentLedger {
       }
     },
     liveBytes() {
-      return db.all<{ segment: string; bytes: number; objects: number }>(
-        'select name as segment, bytes, objects from segment order by key',
-      )
+      return db
+        .all<{ segment: string; bytes: number; objects: number }>(
+          'select name as segment, bytes, objects from segment order by key',
+        )
+        .map((row) => ({ ...row }))
     },
     relocate(moves) {
       for (const { objectId, to } of moves) {
@@ -94,9 +100,11 @@ export function createSegmentLedger(db: Database): SegmentLedger {
       }
     },
     flushed() {
-      return db.all<{ segment: string; offset: number }>(
-        'select name as segment, flushed as offset from segment where flushed is not null order by key',
-      )
+      return db
+        .all<{ segment: string; offset: number }>(
+          'select name as segment, flushed as offset from segment where flushed is not null order by key',
+        )
+        .map((row) => ({ ...row }))
     },
   }
 }

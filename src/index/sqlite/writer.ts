@@ -1,6 +1,7 @@
 import { ArchiveError } from '#errors.ts'
 import type { ArchiveWriter, CommitGroup, KnownObject } from '#model/archive-index.ts'
 import type { Change, NewInstance } from '#model/archive-object.ts'
+import { encodeFrameTable } from '#standards/dicom/frames.ts'
 import { type SearchableTable, standardSearchables } from '../searchable.ts'
 import { writeArrival } from './arrivals.ts'
 import type { Database } from './database.ts'
@@ -116,7 +117,7 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
       instance.family,
       record.arrivedHead === null ? null : Buffer.from(record.arrivedHead, 'base64'),
       record.arrivedTail,
-      instance.frames === null ? null : JSON.stringify(instance.frames),
+      instance.frames === null ? null : encodeFrameTable(instance.frames),
     ).rowid
     db.run(INSERT_DIGEST, dataSet.subarray(0, 8), object)
     db.run(INSERT_DIGEST, kept.subarray(0, 8), object)

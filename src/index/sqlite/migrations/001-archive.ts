@@ -63,7 +63,7 @@ export const archive: Migration = {
       data_set_offset integer not null, transfer_syntax integer not null, sop_class integer not null,
       sha_arrived blob not null, sha_data_set blob not null, sha_kept blob not null, overlay_version integer not null,
       time, verdict text not null, arrival integer, scan integer not null, placement integer not null, findings text,
-      family text, deletion integer references deletion(key), head blob, tail text, frames text)`,
+      family text, deletion integer references deletion(key), head blob, tail text, frames blob)`,
     'create unique index object_uid on object(uid, version)',
     'create index object_deleted on object(deletion) where state = 1',
     'create index object_segment on object(segment) where state = 1',

@@ -1,0 +1,29 @@
+import type { Level } from './searchable.ts'
+
+/**
+ * Study-level attributes outside group 0010: General Study, Patient Study and the requests and visits that lie above.
+ * PS3.3 C.7.2; patient attributes count as study-level in the Study Root model (services.md A.2).
+ */
+const STUDY: ReadonlySet<number> = new Set([
+  0x00080020, 0x00080030, 0x00080050, 0x00080051, 0x00080061, 0x00080062, 0x00080080, 0x00080090, 0x00080096,
+  0x00080201, 0x0008009c, 0x0008009d, 0x00081030, 0x00081032, 0x00081048, 0x00081049, 0x00081060, 0x00081062,
+  0x00081080, 0x00081084, 0x00081110, 0x00081120, 0x0020000d, 0x00200010, 0x00201206, 0x00201208, 0x00321032,
+  0x00321033, 0x00321060, 0x00321064, 0x00380010, 0x00380014, 0x00380060, 0x00380064, 0x00380300, 0x00380400,
+  0x00380500, 0x00401012, 0x00120010, 0x00120020, 0x00120021, 0x00120030, 0x00120031, 0x00120040, 0x00120042,
+  0x00120050, 0x00120051, 0x00120060,
+])
+
+/** Series-level attributes: General Series, Equipment, Frame of Reference. PS3.3 C.7.3, C.7.5, C.7.4. */
+const SERIES: ReadonlySet<number> = new Set([
+  0x00080021, 0x00080031, 0x00080060, 0x00080068, 0x00080070, 0x00080081, 0x00081010, 0x0008103e, 0x0008103f,
+  0x00081040, 0x00081041, 0x00081050, 0x00081052, 0x00081070, 0x00081072, 0x00081090, 0x00081111, 0x00081250,
+  0x00180015, 0x00181000, 0x00181002, 0x00181018, 0x00181019, 0x00181020, 0x00181030, 0x00181200, 0x00181201,
+  0x00185100, 0x0020000e, 0x00200011, 0x00200052, 0x00200060, 0x00201040, 0x00201209, 0x00400244, 0x00400245,
+  0x00400250, 0x00400251, 0x00400253, 0x00400254, 0x00400260, 0x00400275, 0x00400280, 0x00400555,
+])
+
+/** Level an attribute belongs to; answers never hold attributes of a lower level. PS3.18 section 10.6.3.3. */
+export function levelOf(tag: number): Level {
+  if (tag >>> 16 === 0x0010 || STUDY.has(tag)) return 'study'
+  return SERIES.has(tag) ? 'series' : 'instance'
+}

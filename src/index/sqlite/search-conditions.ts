@@ -1,0 +1,401 @@
+import { never } from '#model/finding.ts'
+import type { Match, Query } from '#model/search.ts'
+import { fold, nameKeys, nameWords, parsePattern, prefixEnd, trigrams } from '../fold.ts'
+import { modalityBit } from '../modalities.ts'
+import { type Level, PATIENT_NAME_ID, pathKey, type Searchable, type SearchableTable } from '../searchable.ts'
+import type { Database, SqlParam } from './database.ts'
+import { MODALITIES_LOOKUP } from './level-values.ts'
+import type { Texts } from './texts.ts'
+import type { Condition } from './visible.ts'
+
+/** A set of keys that holds every match of one condition: what a search may start from. */
+export interface Source {
+  readonly level: Level
+  /** `index`: walk an index of the level's table. `keys`: a subquery with one column `key`. */
+  readonly is: 'index' | 'keys'
+  /** Name of the index, or the subquery. */
+  readonly sql: string
+  /** Of the index walk, on alias s, r or i; of the subquery its parameters. */
+  readonly where: Condition
+  /** `unique`: a handful at most. `ordered`: an equality whose index is in the default order of its level. */
+  readonly kind: 'unique' | 'ordered' | 'some'
+  /** Rows that may be looked at before walking by date is cheaper. */
+  readonly fewMax: number
+}
+
+export interface Compiled {
+  readonly where: readonly Condition[]
+  readonly sources: readonly Source[]
+  readonly warnings: readonly string[]
+  /** Keys of attributes that were matched: they are returned. */
+  readonly keys: readonly string[]
+  /** The only filter is a range of study dates, or none. */
+  readonly dates: { readonly from: string; readonly to: string } | null
+}
+
+const ALIAS: Readonly<Record<Level, string>> = { study: 's', series: 'r', instance: 'i' }
+const DEPTH: Readonly<Record<Level, number>> = { study: 0, series: 1, instance: 2 }
+
+/** Candidates sorted at most: about sqrt(25 rows * table) for a million studies. spike-notes.md section 5. */
+const FEW_COVERED = 1500
+/** When the other side would have to open every row it looks at, more candidates are still cheaper. */
+const FEW_ROWS = 5000
+const TRIGRAMS_MAX = 12
+const LAST_DATE = '99999999'
+
+/** Text of a column compared with what was asked. */
+function compare(sql: string, how: Match['how'], kind: Searchable['kind']): Condition {
+  switch (how.is) {
+    case 'universal':
+      return { sql: '1', params: [] }
+    case 'empty':
+      return { sql: `${sql} is null or ${sql} = ''`, params: [] }
+    case 'single':
+      if (kind === 'number') return { sql: `${sql} = ?`, params: [wholeNumber(how.value)] }
+      return { sql: `${sql} = ?`, params: [how.value] }
+    case 'list':
+      return { sql: `${sql} in (select value from json_each(?))`, params: [JSON.stringify(how.values)] }
+    case 'wildcard':
+      return { sql: `${sql} glob ?`, params: [parsePattern(how.pattern).glob] }
+    case 'range': {
+      // A value with less precision than the limit it is compared with lies within it: 1012 takes in 101259.
+      const to = how.to === null ? undefined : kind === 'date' ? how.to : `${how.to}~`
+      const from = how.from ?? ''
+      return to === undefined
+        ? { sql: `${sql} >= ? and ${sql} > ''`, params: [from] }
+        : { sql: `${sql} >= ? and ${sql} <= ? and ${sql} > ''`, params: [from, to] }
+    }
+    default:
+      return never(how)
+  }
+}
+
+function wholeNumber(text: string): SqlParam {
+  return /^[+-]?\d{1,15}$/.test(text.trim()) ? Number(text) : null
+}
+
+/** A range of texts that begin with `prefix`, as a condition on a column. */
+function startsWith(sql: string, prefix: string): Condition {
+  const end = prefixEnd(prefix)
+  return end === undefined
+    ? { sql: `${sql} >= ?`, params: [prefix] }
+    : { sql: `${sql} >= ? and ${sql} < ?`, params: [prefix, end] }
+}
+
+/** Exact, prefix or pattern on an indexed column: the prefix bounds the walk, the pattern decides. */
+function seek(sql: string, how: Match['how']): Condition | undefined {
+  switch (how.is) {
+    case 'single':
+      return { sql: `${sql} = ?`, params: [how.value] }
+    case 'list':
+      return { sql: `${sql} in (select value from json_each(?))`, params: [JSON.stringify(how.values)] }
+    case 'wildcard': {
+      const { prefix, prefixOnly, glob } = parsePattern(how.pattern)
+      if (prefix === '') return undefined
+      const range = startsWith(sql, prefix)
+      return prefixOnly ? range : { sql: `${range.sql} and ${sql} glob ?`, params: [...range.params, glob] }
+    }
+    case 'range':
+      return {
+        sql: `${sql} >= ? and ${sql} <= ?`,
+        params: [how.from ?? '0', how.to ?? LAST_DATE],
+      }
+    default:
+      return undefined
+  }
+}
+
+function trigramSource(column: string, pattern: string, fewMax: number): Source | undefined {
+  const grams = trigrams(parsePattern(pattern).literals.map(fold)).slice(0, TRIGRAMS_MAX)
+  if (grams.length === 0) return undefined
+  const expression = grams.map((gram) => `"${gram.replaceAll('"', '""')}"`).join(' AND ')
+  return {
+    level: 'study',
+    is: 'keys',
+    sql: 'select rowid as key from study_text where study_text match ?',
+    where: { sql: '1', params: [`${column} : (${expression})`] },
+    kind: 'some',
+    fewMax,
+  }
+}
+
+function keysSource(level: Level, sql: string, params: readonly SqlParam[], fewMax = FEW_ROWS): Source {
+  return { level, is: 'keys', sql, where: { sql: '1', params }, kind: 'some', fewMax }
+}
+
+/** Turns the matches of a query into conditions and the sources they offer. */
+export function createCompiler(
+  db: Database,
+  texts: Texts,
+  table: SearchableTable,
+): (query: Query, level: Level) => Compiled {
+  /** Every script of a patient's name. PS3.5 section 6.2.1.1: each group is matched by itself. */
+  function patientName(how: Match['how'], fuzzy: boolean): { where: Condition; sources: Source[] } {
+    if (how.is === 'empty') return { where: { sql: "s.name = ''", params: [] }, sources: [] }
+    const text = how.is === 'single' ? how.value : how.is === 'wildcard' ? how.pattern : ''
+    if (fuzzy) return fuzzyName(text)
+    if (text.includes('=')) return nameByGroup(text)
+    const folded = foldName(text)
+    const wild = /[*?]/.test(folded)
+    const asked: Match['how'] = wild ? { is: 'wildcard', pattern: folded } : { is: 'single', value: folded }
+    const sought = seek('s.name_key', asked)
+    const own = sought ?? compare('s.name_key', asked, 'text')
+    const other = otherScripts(asked)
+    const sources: Source[] = []
+    if (other === undefined) {
+      if (sought !== undefined) {
+        sources.push({
+          level: 'study',
+          is: 'index',
+          sql: 'study_name',
+          where: sought,
+          kind: wild ? 'some' : 'ordered',
+          fewMax: FEW_COVERED,
+        })
+      } else {
+        const found = trigramSource('name', folded, FEW_COVERED)
+        if (found !== undefined) sources.push(found)
+      }
+      return { where: own, sources }
+    }
+    const plain = sought === undefined ? undefined : { ...sought, sql: sought.sql.replaceAll('s.name_key', 'name_key') }
+    if (plain !== undefined) {
+      const union = `select key from study indexed by study_name where ${plain.sql} union ${other.sql}`
+      sources.push(keysSource('study', union, [...plain.params, ...other.params], FEW_COVERED))
+    }
+    return {
+      where: { sql: `${own.sql} or s.key in (${other.sql})`, params: [...own.params, ...other.params] },
+      sources,
+    }
+  }
+
+  /** Studies whose ideographic or phonetic name matches; undefined when there is none, which is the common case. */
+  function otherScripts(how: Match['how']): Condition | undefined {
+    const found = seek('value', how) ?? compare('value', how, 'text')
+    const sql = `select ref as key from lookup where attribute = ${PATIENT_NAME_ID} and ${found.sql}`
+    return db.get(`${sql} limit 1`, ...found.params) === undefined ? undefined : { sql, params: found.params }
+  }
+
+  function nameByGroup(text: string): { where: Condition; sources: Source[] } {
+    const groups = nameKeys(text)
+    const conditions: Condition[] = []
+    const sources: Source[] = []
+    const asHow = (value: string): Match['how'] =>
+      /[*?]/.test(value) ? { is: 'wildcard', pattern: value } : { is: 'single', value }
+    if (groups.alphabetic !== '' && groups.alphabetic !== '*') {
+      const how = asHow(groups.alphabetic)
+      const sought = seek('s.name_key', how)
+      conditions.push(sought ?? compare('s.name_key', how, 'text'))
+      if (sought !== undefined) {
+        const where = { ...sought, sql: sought.sql }
+        sources.push({ level: 'study', is: 'index', sql: 'study_name', where, kind: 'some', fewMax: FEW_COVERED })
+      }
+    }
+    for (const group of [groups.ideographic, groups.phonetic]) {
+      if (group === '' || group === '*') continue
+      const found = seek('value', asHow(group)) ?? compare('value', asHow(group), 'text')
+      const sql = `select ref as key from lookup where attribute = ${PATIENT_NAME_ID} and ${found.sql}`
+      conditions.push({ sql: `s.key in (${sql})`, params: found.params })
+      sources.push(keysSource('study', `select distinct key from (${sql})`, found.params))
+    }
+    if (conditions.length === 0) return { where: { sql: '1', params: [] }, sources: [] }
+    return { where: joined(conditions), sources }
+  }
+
+  /** Every word asked for begins a word of the name, in any order and script. PS3.18 section 8.3.4.2. */
+  function fuzzyName(text: string): { where: Condition; sources: Source[] } {
+    const words = nameWords(text.replace(/[*?]/g, ' ')).slice(0, 8)
+    if (words.length === 0) return { where: { sql: '1', params: [] }, sources: [] }
+    const sources: Source[] = []
+    const anyOther = db.get(`select 1 from lookup where attribute = ${PATIENT_NAME_ID} limit 1`) !== undefined
+    const conditions = words.map((word): Condition => {
+      const range = startsWith('word', word)
+      const keys = `select study as key from study_word where ${range.sql}`
+      sources.push(keysSource('study', `select distinct key from (${keys})`, range.params, FEW_COVERED))
+      const glob = word.replace(/\[/g, '[[]')
+      const own = 's.name_key glob ? or s.name_key glob ?'
+      const params = [`${glob}*`, `*[-^ ,.'’]${glob}*`]
+      if (!anyOther) return { sql: own, params }
+      return { sql: `${own} or s.key in (${keys})`, params: [...params, ...range.params] }
+    })
+    return { where: joined(conditions), sources }
+  }
+
+  function modalities(how: Match['how']): { where: Condition; sources: Source[] } {
+    if (how.is === 'empty') return { where: { sql: 's.mods = 0', params: [] }, sources: [] }
+    const values = how.is === 'single' ? [how.value] : how.is === 'list' ? how.values : undefined
+    const bits = values?.map(modalityBit)
+    const found =
+      values === undefined ? compare('value', how, 'text') : compare('value', { is: 'list', values }, 'text')
+    const keys = `select ref as key from lookup where attribute = ${MODALITIES_LOOKUP} and ${found.sql}`
+    const source = keysSource('study', `select distinct key from (${keys})`, found.params, FEW_COVERED)
+    if (bits?.every((bit) => bit !== undefined)) {
+      const mask = [...new Set(bits)].reduce((sum, bit) => sum + bit, 0)
+      return { where: { sql: '(s.mods & ?) <> 0', params: [mask] }, sources: [source] }
+    }
+    return { where: { sql: `s.key in (${keys})`, params: found.params }, sources: [source] }
+  }
+
+  /** A declared attribute; sources are offered where an index makes them cheap. */
+  function declared(attribute: Searchable, how: Match['how'], fuzzy: boolean): { where: Condition; sources: Source[] } {
+    const alias = ALIAS[attribute.level]
+    const { level, column } = attribute
+    if (attribute.id === PATIENT_NAME_ID) return patientName(how, fuzzy)
+    if (attribute.kind === 'name') return lookupName(attribute, how, fuzzy)
+    if (attribute.key === '00080016') return sopClass(how)
+    const sources: Source[] = []
+    const index = INDEXED[attribute.key]
+    if (column !== null && index !== undefined) {
+      const sought = seek(`${alias}.${column}`, how)
+      if (sought !== undefined) {
+        // Partial indexes leave out empty values; what is sought never is one.
+        const where = index.partial ? { ...sought, sql: `${sought.sql} and ${alias}.${column} <> ''` } : sought
+        const kind =
+          attribute.kind === 'uid' && how.is !== 'wildcard' ? 'unique' : how.is === 'single' ? 'ordered' : 'some'
+        sources.push({ level, is: 'index', sql: index.name, where, kind, fewMax: FEW_COVERED })
+      }
+    }
+    if (attribute.key === '00080018' && (how.is === 'single' || how.is === 'list')) {
+      const values = how.is === 'single' ? [how.value] : how.values
+      const sql =
+        'select instance as key from object where uid in (select value from json_each(?)) and state = 0 and instance is not null'
+      sources.push({ ...keysSource(level, sql, [JSON.stringify(values)]), kind: 'unique' })
+    }
+    if (attribute.lookup) {
+      const found = seek('value', how)
+      if (found !== undefined) {
+        const sql = `select distinct ref as key from lookup where attribute = ${attribute.id} and ${found.sql}`
+        sources.push(keysSource(level, sql, found.params))
+      }
+    }
+    if (attribute.trigram !== null && how.is === 'wildcard' && /^[*?]/.test(how.pattern)) {
+      const found = trigramSource(attribute.trigram, how.pattern, FEW_ROWS)
+      if (found !== undefined) sources.push(found)
+    }
+    if (column !== null) return { where: compare(`${alias}.${column}`, how, attribute.kind), sources }
+    return { where: inExtra(alias, attribute, how), sources }
+  }
+
+  function inExtra(alias: string, attribute: Searchable, how: Match['how']): Condition {
+    const path = `'$."${attribute.key}"'`
+    if (how.is === 'empty') return { sql: `json_extract(${alias}.extra, ${path}) is null`, params: [] }
+    const found = compare('value', how.is === 'single' ? { is: 'list', values: [how.value] } : how, attribute.kind)
+    return { sql: `exists (select 1 from json_each(${alias}.extra, ${path}) where ${found.sql})`, params: found.params }
+  }
+
+  /** Person names other than the patient's are compared folded, in the lookup table. */
+  function lookupName(
+    attribute: Searchable,
+    how: Match['how'],
+    fuzzy: boolean,
+  ): { where: Condition; sources: Source[] } {
+    const alias = ALIAS[attribute.level]
+    if (how.is === 'empty' || !attribute.lookup) {
+      const sql = attribute.column === null ? undefined : `${alias}.${attribute.column}`
+      return { where: sql === undefined ? inExtra(alias, attribute, how) : compare(sql, how, 'text'), sources: [] }
+    }
+    const text = how.is === 'single' ? how.value : how.is === 'wildcard' ? how.pattern : ''
+    let found: Condition
+    if (fuzzy) {
+      const words = nameWords(text.replace(/[*?]/g, ' ')).slice(0, 8)
+      found = joined(
+        words.map((word) => ({
+          sql: 'value glob ? or value glob ?',
+          params: [`${word.replace(/\[/g, '[[]')}*`, `*[-^ ,.'’]${word.replace(/\[/g, '[[]')}*`],
+        })),
+      )
+    } else {
+      const folded = foldName(text)
+      const asked: Match['how'] = /[*?]/.test(folded)
+        ? { is: 'wildcard', pattern: folded }
+        : { is: 'single', value: folded }
+      found = seek('value', asked) ?? compare('value', asked, 'text')
+    }
+    const sql = `select ref as key from lookup where attribute = ${attribute.id} and (${found.sql})`
+    return {
+      where: { sql: `${alias}.key in (${sql})`, params: found.params },
+      sources: [keysSource(attribute.level, `select distinct key from (${sql})`, found.params)],
+    }
+  }
+
+  function sopClass(how: Match['how']): { where: Condition; sources: Source[] } {
+    const values = how.is === 'single' ? [how.value] : how.is === 'list' ? how.values : []
+    if (how.is === 'empty' || values.length === 0) return { where: { sql: '0', params: [] }, sources: [] }
+    const keys = values.map((value) => texts.find(value)).filter((key) => key !== undefined)
+    if (keys.length === 0) return { where: { sql: '0', params: [] }, sources: [] }
+    const [only] = keys
+    const where: Condition =
+      keys.length === 1
+        ? { sql: 'i.sop_class = ?', params: [only ?? 0] }
+        : { sql: 'i.sop_class in (select value from json_each(?))', params: [JSON.stringify(keys)] }
+    const kind = keys.length === 1 ? 'ordered' : 'some'
+    return {
+      where,
+      sources: [{ level: 'instance', is: 'index', sql: 'instance_class', where, kind, fewMax: FEW_ROWS }],
+    }
+  }
+
+  return (query, level) => {
+    const where: Condition[] = []
+    const sources: Source[] = []
+    const warnings: string[] = []
+    const keys: string[] = []
+    let dates: Compiled['dates'] = { from: '', to: LAST_DATE }
+    for (const { path, how } of query.match) {
+      const key = pathKey(path)
+      const attribute = table.byKey.get(key)
+      if (key === MODALITIES_IN_STUDY) {
+        keys.push(key)
+        if (how.is === 'universal') continue
+        const made = modalities(how)
+        where.push(made.where)
+        sources.push(...made.sources)
+        dates = null
+        continue
+      }
+      if (attribute === undefined || DEPTH[attribute.level] > DEPTH[level]) {
+        if (how.is === 'universal') continue
+        warnings.push(`The attribute ${key} cannot be matched here. It was ignored.`)
+        continue
+      }
+      keys.push(key)
+      if (how.is === 'universal') continue
+      const made = declared(attribute, how, query.fuzzy)
+      where.push(made.where)
+      sources.push(...made.sources)
+      const range = how.is === 'range' ? how : how.is === 'single' ? { from: how.value, to: how.value } : undefined
+      if (key === STUDY_DATE && range !== undefined) dates = { from: range.from ?? '0', to: range.to ?? LAST_DATE }
+      else dates = null
+    }
+    return { where, sources, warnings, keys, dates }
+  }
+}
+
+const MODALITIES_IN_STUDY = '00080061'
+const STUDY_DATE = '00080020'
+
+/** Indexes that lead with a column of their own, by attribute. */
+const INDEXED: Readonly<Record<string, { readonly name: string; readonly partial?: true }>> = {
+  '0020000D': { name: 'study_uid' },
+  '00080020': { name: 'study_date' },
+  '00100020': { name: 'study_pid' },
+  '00080050': { name: 'study_accession', partial: true },
+  '0020000E': { name: 'series_uid' },
+  '00080060': { name: 'series_modality' },
+}
+
+function joined(conditions: readonly Condition[]): Condition {
+  return {
+    sql: conditions.map(({ sql }) => `(${sql})`).join(' and '),
+    params: conditions.flatMap(({ params }) => params),
+  }
+}
+
+/** Folds a name with wild cards; a component left out at the end does not count. */
+function foldName(text: string): string {
+  return fold(text)
+    .split('^')
+    .map((component) => component.trim())
+    .join('^')
+    .replace(/\^+$/, '')
+}
