@@ -1,12 +1,13 @@
 import type { ByteWindow } from './byte-window.ts'
-import { isUsOrSs, vrOf } from './dictionary.ts'
+import { vrOf } from './dictionary.ts'
+import { HeaderReader } from './element-header.ts'
 import { type Encoding, IMPLICIT_LE } from './encoding.ts'
 import { DicomError } from './errors.ts'
 import type { DicomLimits } from './limits.ts'
 import { QuietVisitor } from './quiet-visitor.ts'
 import { TagSet } from './tag-set.ts'
-import { areVrLetters, isLongForm, vrOfLetters } from './value-representation.ts'
 import type { Visitor, WalkEnd } from './walk.ts'
+import { WalkLevel } from './walk-level.ts'
 
 const ITEM = 0xfffee000
 const ITEM_END = 0xfffee00d
@@ -16,41 +17,13 @@ const PIXEL_REPRESENTATION = 0x00280103
 const UNDEFINED = 0xffffffff
 const TOLD_MAX = 100
 
-/** One data set on the way down: the outermost one, or an item and the sequence it is in. */
-class Level {
-  sequenceTag = 0
-  sequenceEnd = 0
-  sequenceOpen = false
-  itemIndex = 0
-  inItem = false
-  itemEnd = 0
-  itemOpen = false
-  lastTag = -1
-  tagsFrom = 0
-  seen: TagSet | null = null
-  encoding: Encoding = IMPLICIT_LE
-  signed = false
-  creators: Map<number, string> | null = null
-
-  startDataSet(end: number, open: boolean, tagsFrom: number, signed: boolean): void {
-    this.inItem = true
-    this.itemEnd = end
-    this.itemOpen = open
-    this.lastTag = -1
-    this.tagsFrom = tagsFrom
-    this.seen = null
-    this.signed = signed
-    this.creators = null
-  }
-}
-
 /** One walk. See walkDataSet for what it promises. */
 export class DataSetWalker {
   readonly #window: ByteWindow
   readonly #visitor: Visitor
   readonly #limits: DicomLimits
   readonly #probing: boolean
-  readonly #levels: Level[] = [new Level()]
+  readonly #levels: WalkLevel[] = [new WalkLevel()]
   readonly #told = new Map<string, number>()
   readonly #deadline: number
   #depth = 0
@@ -60,16 +33,13 @@ export class DataSetWalker {
   #truncated = false
   #tags = new Uint32Array(256)
   #tagCount = 0
-  // The header that was read last.
-  #tag = 0
-  #vr = ''
-  #length = 0
-  #valueAt = 0
+  readonly #header: HeaderReader
 
   constructor(window: ByteWindow, visitor: Visitor, limits: DicomLimits, probing = false) {
     this.#window = window
     this.#visitor = visitor
     this.#limits = limits
+    this.#header = new HeaderReader(window, (rule, detail, offset, tag) => this.#tell(rule, detail, offset, tag))
     this.#probing = probing
     this.#deadline = performance.now() + limits.timeMs
   }
@@ -120,14 +90,14 @@ export class DataSetWalker {
   }
 
   /** A data set that ends while something is open was cut; inside a longer structure it is only badly closed. */
-  #unclosed(level: Level, at: number, what: string): void {
+  #unclosed(level: WalkLevel, at: number, what: string): void {
     if (at >= this.#levels[0]!.itemEnd) {
       throw new DicomError('dicom.malformed', 'R3', `the data set ends within an ${what}`, at, level.sequenceTag)
     }
     this.#tell('delimiter-missing', `no delimiter behind an ${what}`, at, level.sequenceTag)
   }
 
-  #betweenItems(level: Level, at: number): number {
+  #betweenItems(level: WalkLevel, at: number): number {
     if (at >= level.sequenceEnd) {
       if (level.sequenceOpen) this.#unclosed(level, at, 'open sequence')
       this.#closeSequence(at)
@@ -136,8 +106,8 @@ export class DataSetWalker {
     if (at + 8 > level.sequenceEnd) {
       throw new DicomError('dicom.malformed', 'R1', 'a sequence ends within an item header', at, level.sequenceTag)
     }
-    const tag = this.#tagAt(at, level.encoding)
-    const length = this.#uint32At(at + 4, level.encoding)
+    const tag = this.#header.tagAt(at, level.encoding)
+    const length = this.#header.uint32At(at + 4, level.encoding)
     if (tag === ITEM) {
       if (level.itemIndex >= this.#limits.itemsPerSequence) {
         const most = this.#limits.itemsPerSequence
@@ -164,7 +134,7 @@ export class DataSetWalker {
   }
 
   /** An item longer than its sequence: the item counts, as for other readers, while it stays within what is around. */
-  #overrun(level: Level, parent: Level, at: number, length: number): void {
+  #overrun(level: WalkLevel, parent: WalkLevel, at: number, length: number): void {
     const left = level.sequenceEnd - at - 8
     if (level.sequenceOpen || length > parent.itemEnd - at - 8) {
       throw new DicomError('dicom.malformed', 'R1', `an item of ${length} bytes in ${left}`, at, level.sequenceTag)
@@ -173,7 +143,7 @@ export class DataSetWalker {
     level.sequenceEnd = at + 8 + length
   }
 
-  #closeItem(level: Level, end: number): void {
+  #closeItem(level: WalkLevel, end: number): void {
     level.inItem = false
     level.itemIndex++
     this.#tagCount = level.tagsFrom
@@ -194,7 +164,7 @@ export class DataSetWalker {
     this.#depth++
     let level = this.#levels[this.#depth]
     if (level === undefined) {
-      level = new Level()
+      level = new WalkLevel()
       this.#levels.push(level)
     }
     level.sequenceTag = tag
@@ -206,12 +176,12 @@ export class DataSetWalker {
   }
 
   /** Reads one element. @returns where the next one starts, or -1 when only trailing bytes are left. */
-  #element(level: Level, at: number): number {
-    if (!this.#header(level, at)) return -1
-    const tag = this.#tag
+  #element(level: WalkLevel, at: number): number {
+    if (!this.#header.read(level, at, this.#depth, this.#elements)) return -1
+    const tag = this.#header.tag
     if (tag === ITEM || tag === ITEM_END || tag === SEQUENCE_END) return this.#delimiter(level, tag, at)
-    const length = this.#length
-    const valueAt = this.#valueAt
+    const length = this.#header.length
+    const valueAt = this.#header.valueAt
     const left = level.itemEnd - valueAt
     const tooLong = length !== UNDEFINED && length > left
     if (this.#depth === 0 && this.#isTrailing(level, tag, tooLong)) return -1
@@ -223,17 +193,18 @@ export class DataSetWalker {
     if (tooLong) return this.#cutShort(tag, valueAt, length, left, at)
     if (length === UNDEFINED) return this.#undefinedLength(level, tag, valueAt, at)
     if ((length & 1) === 1) this.#tell('odd-length', `a value of ${length} bytes`, at, tag)
-    if (this.#vr === 'SQ' || (this.#vr === 'UN' && length >= 8 && level.encoding.explicit)) {
+    if (this.#header.vr === 'SQ' || (this.#header.vr === 'UN' && length >= 8 && level.encoding.explicit)) {
       const encoding = this.#itemsEncoding(level, tag, valueAt, length, at)
       if (encoding !== null) {
-        this.#openSequence(tag, this.#vr, valueAt, length, at, encoding)
+        this.#openSequence(tag, this.#header.vr, valueAt, length, at, encoding)
         return valueAt
       }
-      this.#vr = 'UN'
+      this.#header.vr = 'UN'
     }
-    if (tag === PIXEL_REPRESENTATION && length === 2) level.signed = this.#uint16At(valueAt, level.encoding) === 1
-    if (!level.encoding.explicit && (tag & 0x10000) !== 0) this.#keepCreator(level, tag, valueAt, length)
-    this.#visitor.element(tag, this.#vr, valueAt, length, this.#depth, at)
+    if (tag === PIXEL_REPRESENTATION && length === 2)
+      level.signed = this.#header.uint16At(valueAt, level.encoding) === 1
+    if (!level.encoding.explicit && (tag & 0x10000) !== 0) this.#header.keepCreator(level, tag, valueAt, length)
+    this.#visitor.element(tag, this.#header.vr, valueAt, length, this.#depth, at)
     return valueAt + length
   }
 
@@ -244,102 +215,20 @@ export class DataSetWalker {
     }
     this.#tell('B8', `Pixel Data of ${length} bytes, of which ${left} are there`, at, tag)
     this.#truncated = true
-    this.#visitor.element(tag, this.#vr, valueAt, left, this.#depth, at)
+    this.#visitor.element(tag, this.#header.vr, valueAt, left, this.#depth, at)
     return valueAt + left
   }
 
-  /** Reads the header at `at` into the fields. @returns false when trailing bytes begin here. */
-  #header(level: Level, at: number): boolean {
-    const { encoding, itemEnd } = level
-    if (at + 8 > itemEnd) return this.#noHeader(level, at)
-    const tag = this.#tagAt(at, encoding)
-    this.#tag = tag
-    this.#valueAt = at + 8
-    if (!encoding.explicit || tag >>> 16 === 0xfffe) {
-      this.#length = this.#uint32At(at + 4, encoding)
-      if (tag === 0 && this.#length === 0) return this.#noHeader(level, at)
-      this.#vr = encoding.explicit ? '' : this.#implicitVr(level, tag)
-      return true
-    }
-    const index = this.#window.ensure(at, 8)
-    const { bytes } = this.#window
-    const first = bytes[index + 4]!
-    const second = bytes[index + 5]!
-    const vr = vrOfLetters(first, second)
-    if (vr === undefined) return this.#unknownVr(level, at, tag, areVrLetters(first, second))
-    this.#vr = vr
-    if (!isLongForm(first, second)) {
-      this.#length = encoding.bigEndian
-        ? (bytes[index + 6]! << 8) | bytes[index + 7]!
-        : bytes[index + 6]! | (bytes[index + 7]! << 8)
-      return true
-    }
-    if (at + 12 > itemEnd) return this.#noHeader(level, at)
-    this.#valueAt = at + 12
-    this.#length = this.#uint32At(at + 8, encoding)
-    return true
-  }
-
-  /** Bytes that cannot begin an element: trailing ones behind a data set, damage anywhere else. */
-  #noHeader(level: Level, at: number): false {
-    if (this.#depth === 0 && this.#elements > 0) return false
-    throw new DicomError('dicom.malformed', 'R1', 'no element header', at, this.#depth > 0 ? level.sequenceTag : null)
-  }
-
-  /** Letters nobody knows: the header form that makes the next header plausible. PS3.5 section 6.2.2 has the long one. */
-  #unknownVr(level: Level, at: number, tag: number, areLetters: boolean): boolean {
-    const index = this.#window.ensure(at, 8)
-    const letters = String.fromCharCode(this.#window.bytes[index + 4]!, this.#window.bytes[index + 5]!)
-    for (const long of areLetters ? [true, false] : [false, true]) {
-      const header = long ? 12 : 8
-      if (at + header > level.itemEnd) continue
-      const length = long ? this.#uint32At(at + 8, level.encoding) : this.#uint16At(at + 6, level.encoding)
-      const next = at + header + length
-      if (next > level.itemEnd || !this.#isHeader(level, next, tag)) continue
-      this.#vr = 'UN'
-      this.#length = length
-      this.#valueAt = at + header
-      this.#tell('vr-unknown', `value representation ${JSON.stringify(letters)}`, at, tag)
-      return true
-    }
-    return this.#noHeader(level, at)
-  }
-
-  /** True when the data set ends at `at` or an explicit header with a higher tag stands there. */
-  #isHeader(level: Level, at: number, after: number): boolean {
-    if (at === level.itemEnd) return true
-    if (at + 8 > level.itemEnd) return false
-    const tag = this.#tagAt(at, level.encoding)
-    if (tag >>> 16 === 0xfffe) return this.#depth > 0
-    const index = this.#window.ensure(at, 8)
-    return tag > after && vrOfLetters(this.#window.bytes[index + 4]!, this.#window.bytes[index + 5]!) !== undefined
-  }
-
-  #isTrailing(level: Level, tag: number, tooLong: boolean): boolean {
+  #isTrailing(level: WalkLevel, tag: number, tooLong: boolean): boolean {
     if (this.#elements === 0 || tag > level.lastTag) {
-      return tooLong && this.#elements > 0 && !level.encoding.explicit && this.#vr === 'UN' && (tag & 0x10000) === 0
+      return (
+        tooLong && this.#elements > 0 && !level.encoding.explicit && this.#header.vr === 'UN' && (tag & 0x10000) === 0
+      )
     }
     return tooLong || (!level.encoding.explicit && level.lastTag >= PIXEL_DATA)
   }
 
-  #implicitVr(level: Level, tag: number): string {
-    if ((tag & 0x10000) !== 0 && level.creators !== null) {
-      return vrOf(tag, level.creators.get(((tag >>> 16) << 8) | ((tag >>> 8) & 0xff)))
-    }
-    const vr = vrOf(tag)
-    return level.signed && vr === 'US' && isUsOrSs(tag) ? 'SS' : vr
-  }
-
-  #keepCreator(level: Level, tag: number, valueAt: number, length: number): void {
-    const element = tag & 0xffff
-    if (element < 0x10 || element > 0xff || length > 64) return
-    const index = this.#window.ensure(valueAt, length)
-    level.creators ??= new Map()
-    const name = String.fromCharCode(...this.#window.bytes.subarray(index, index + length))
-    level.creators.set(((tag >>> 16) << 8) | element, name.trim())
-  }
-
-  #delimiter(level: Level, tag: number, at: number): number {
+  #delimiter(level: WalkLevel, tag: number, at: number): number {
     if (++this.#elements > this.#limits.elements) {
       throw new DicomError('dicom.limit', 'elements', `more than ${this.#limits.elements} elements`, at, tag)
     }
@@ -349,7 +238,7 @@ export class DataSetWalker {
       return at + 8
     }
     if (tag === ITEM_END) {
-      if (this.#length !== 0) this.#tell('delimiter-length', 'a delimiter has a length', at, level.sequenceTag)
+      if (this.#header.length !== 0) this.#tell('delimiter-length', 'a delimiter has a length', at, level.sequenceTag)
       this.#closeItem(level, at + 8)
       return at + 8
     }
@@ -358,13 +247,13 @@ export class DataSetWalker {
     return at
   }
 
-  #undefinedLength(level: Level, tag: number, valueAt: number, at: number): number {
-    const vr = this.#vr
+  #undefinedLength(level: WalkLevel, tag: number, valueAt: number, at: number): number {
+    const vr = this.#header.vr
     if (tag === PIXEL_DATA || vr === 'OB' || vr === 'OW') return this.#fragments(level, tag, vr, valueAt, at)
     const { encoding } = level
     if (vr === 'SQ') this.#openSequence(tag, vr, valueAt, -1, at, encoding)
     else if (vr === 'UN') this.#openSequence(tag, encoding.explicit ? vr : 'SQ', valueAt, -1, at, IMPLICIT_LE)
-    else if (valueAt + 8 <= level.itemEnd && this.#tagAt(valueAt, encoding) === ITEM) {
+    else if (valueAt + 8 <= level.itemEnd && this.#header.tagAt(valueAt, encoding) === ITEM) {
       this.#tell('vr-wrong', `${vr} of undefined length that holds items`, at, tag)
       this.#openSequence(tag, 'SQ', valueAt, -1, at, encoding)
     } else throw new DicomError('dicom.malformed', 'R3', `${vr} of undefined length`, at, tag)
@@ -372,27 +261,27 @@ export class DataSetWalker {
   }
 
   /** How the items of a value of defined length are written, or null when it holds none. */
-  #itemsEncoding(level: Level, tag: number, valueAt: number, length: number, at: number): Encoding | null {
-    if (this.#vr === 'SQ') {
+  #itemsEncoding(level: WalkLevel, tag: number, valueAt: number, length: number, at: number): Encoding | null {
+    if (this.#header.vr === 'SQ') {
       if (length === 0) return level.encoding
-      const first = length < 8 ? 0 : this.#tagAt(valueAt, level.encoding)
+      const first = length < 8 ? 0 : this.#header.tagAt(valueAt, level.encoding)
       if (first === ITEM || first === SEQUENCE_END || first === ITEM_END) return level.encoding
       this.#tell('not-a-sequence', 'a sequence that holds no items', at, tag)
       return null
     }
-    if (this.#probing || this.#tagAt(valueAt, IMPLICIT_LE) !== ITEM || vrOf(tag) !== 'SQ') return null
+    if (this.#probing || this.#header.tagAt(valueAt, IMPLICIT_LE) !== ITEM || vrOf(tag) !== 'SQ') return null
     return DataSetWalker.holdsItems(this.#window, valueAt, valueAt + length, this.#limits) ? IMPLICIT_LE : null
   }
 
   /** Encapsulated Pixel Data. PS3.5 section A.4. @returns where the next element starts */
-  #fragments(level: Level, tag: number, vr: string, valueAt: number, header: number): number {
+  #fragments(level: WalkLevel, tag: number, vr: string, valueAt: number, header: number): number {
     const { encoding, itemEnd } = level
     this.#visitor.startFragments(tag, vr, valueAt, this.#depth, header)
     let at = valueAt
     for (let index = 0; ; index++) {
       if (at + 8 > itemEnd) return this.#fragmentsCut(tag, at, itemEnd, 'no delimiter behind the fragments')
-      const mark = this.#tagAt(at, encoding)
-      const length = this.#uint32At(at + 4, encoding)
+      const mark = this.#header.tagAt(at, encoding)
+      const length = this.#header.uint32At(at + 4, encoding)
       if (mark === SEQUENCE_END) {
         if (length !== 0) this.#tell('delimiter-length', 'a delimiter has a length', at, tag)
         this.#visitor.endFragments(at + 8, this.#depth)
@@ -425,7 +314,7 @@ export class DataSetWalker {
     return end
   }
 
-  #checkOrder(level: Level, tag: number, at: number): void {
+  #checkOrder(level: WalkLevel, tag: number, at: number): void {
     if (this.#tagCount === this.#tags.length) {
       const grown = new Uint32Array(this.#tags.length * 2)
       grown.set(this.#tags)
@@ -458,27 +347,5 @@ export class DataSetWalker {
     const told = this.#told.get(rule) ?? 0
     this.#told.set(rule, told + 1)
     if (told < TOLD_MAX) this.#visitor.problem(rule, detail, offset, tag)
-  }
-
-  #tagAt(at: number, encoding: Encoding): number {
-    const i = this.#window.ensure(at, 4)
-    const { bytes } = this.#window
-    return encoding.bigEndian
-      ? ((bytes[i]! << 24) | (bytes[i + 1]! << 16) | (bytes[i + 2]! << 8) | bytes[i + 3]!) >>> 0
-      : ((bytes[i + 1]! << 24) | (bytes[i]! << 16) | (bytes[i + 3]! << 8) | bytes[i + 2]!) >>> 0
-  }
-
-  #uint32At(at: number, encoding: Encoding): number {
-    const i = this.#window.ensure(at, 4)
-    const { bytes } = this.#window
-    return encoding.bigEndian
-      ? ((bytes[i]! << 24) | (bytes[i + 1]! << 16) | (bytes[i + 2]! << 8) | bytes[i + 3]!) >>> 0
-      : ((bytes[i + 3]! << 24) | (bytes[i + 2]! << 16) | (bytes[i + 1]! << 8) | bytes[i]!) >>> 0
-  }
-
-  #uint16At(at: number, encoding: Encoding): number {
-    const i = this.#window.ensure(at, 2)
-    const { bytes } = this.#window
-    return encoding.bigEndian ? (bytes[i]! << 8) | bytes[i + 1]! : bytes[i]! | (bytes[i + 1]! << 8)
   }
 }
