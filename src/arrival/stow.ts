@@ -62,7 +62,6 @@ async function store(services: StowServices, gate: ByteGate, asked: Asked<StudyP
   const form = formOf(type)
   const coding = asked.headers['content-encoding']
   if (type === undefined || form === undefined || (coding !== undefined && coding !== 'identity')) {
-    await drain(asked, reply)
     throw new ArchiveError('request.media-type', 'what was sent cannot be stored', {
       hint: 'Send multipart/related with type="application/dicom", "application/dicom+json" or "application/dicom+xml".',
     })
@@ -80,11 +79,10 @@ async function store(services: StowServices, gate: ByteGate, asked: Asked<StudyP
   else {
     const boundary = type.params.get('boundary') ?? ''
     if (boundary === '' || boundary.length > 256) {
-      await drain(asked, reply)
       throw new ArchiveError('request.malformed', 'Content-Type names no usable boundary')
     }
     const take = form === 'files' ? takeFiles : takeComposed
-    failed.push(...(await take(request, chunks, boundary, type)))
+    failed.push(...(await take(request, chunks, boundary)))
   }
   const outcomes = [...(await request.flight.all()), ...failed].sort((a, b) => a.part - b.part)
   if (outcomes.length === 0) throw new ArchiveError('request.malformed', 'the request has no parts')
@@ -159,7 +157,7 @@ async function takeOne(request: StowRequest, chunks: AsyncIterable<Buffer>): Pro
     await handOver(request, 0, await buffer.finish())
     return []
   } catch (error) {
-    await buffer.abort()
+    await buffer.discard()
     return [told(request, 0, error)]
   }
 }
@@ -173,7 +171,8 @@ async function takeFiles(request: StowRequest, chunks: AsyncIterable<Buffer>, bo
       part = event.part
       if (event.is === 'begin') {
         if (isFile(event.headers)) buffer = new ArrivalBuffer(request.services.spoolDirectory)
-        else failed.push({ is: 'failed', part, code: 'request.media-type', detail: 'the part is not application/dicom' })
+        else
+          failed.push({ is: 'failed', part, code: 'request.media-type', detail: 'the part is not application/dicom' })
       } else if (buffer === undefined) continue
       else if (event.is === 'data') await buffer.write(event.bytes)
       else {
@@ -183,7 +182,7 @@ async function takeFiles(request: StowRequest, chunks: AsyncIterable<Buffer>, bo
       }
     }
   } catch (error) {
-    await buffer?.abort()
+    await buffer?.discard()
     failed.push(told(request, error instanceof MultipartError ? error.part : part, error))
   }
   return failed

@@ -1,0 +1,40 @@
+import type { ArchiveReader } from '#model/archive-index.ts'
+import type { Deletions } from '#model/intake.ts'
+import type { Route } from '#model/route.ts'
+import { bulkdataRoutes } from './bulkdata.ts'
+import { framesRoute } from './frames.ts'
+import { metadataRoutes } from './metadata.ts'
+import { Recoder } from './recode.ts'
+import { deleteRoutes } from './remove.ts'
+import { renderedRoutes } from './rendered.ts'
+import { instanceRoutes } from './retrieve.ts'
+import { RangedReads, type SegmentReads } from './send.ts'
+import { type Damage, StoredFiles } from './stored-files.ts'
+
+/** What the doors out of DICOMweb need. */
+export interface RetrieveServices {
+  readonly reader: ArchiveReader
+  readonly segments: SegmentReads
+  readonly deletions: Deletions
+  /** How long the bytes of what was deleted are kept, in days. */
+  readonly deletionGraceDays: number
+  /** Told when stored bytes are not what was kept: raise an alarm. */
+  readonly damaged: (damage: Damage) => void
+}
+
+/** WADO-RS and delete. */
+export function retrieveRoutes(services: RetrieveServices): Route[] {
+  const { reader, deletions, deletionGraceDays: graceDays } = services
+  const reads = new RangedReads(services.segments)
+  const files = new StoredFiles(reads, services.damaged)
+  const recoder = new Recoder(reads, files)
+  const routes = [
+    ...instanceRoutes({ reader, reads, files, recoder }),
+    ...metadataRoutes(reader),
+    framesRoute({ reader, reads, files }),
+    ...bulkdataRoutes({ reader, reads, files }),
+    ...renderedRoutes(reader),
+    ...deleteRoutes({ reader, deletions, graceDays }),
+  ]
+  return routes as Route[]
+}

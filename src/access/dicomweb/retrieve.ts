@@ -1,0 +1,259 @@
+import type { FastifyReply } from 'fastify'
+import { ArchiveError } from '#errors.ts'
+import type { ArchiveReader, Scope } from '#model/archive-index.ts'
+import type { StoredInstance } from '#model/archive-object.ts'
+import type { Asked, Route } from '#model/route.ts'
+import { EXPLICIT_LITTLE_ENDIAN } from '#standards/dicom/transfer-syntax.ts'
+import { closing, multipartType, newBoundary, partHead } from '#standards/dicomweb/multipart.ts'
+import { parseAccept } from './accept.ts'
+import { bestEncoding, type Candidate, type Encoding, instanceCandidates, notAcceptable } from './negotiate.ts'
+import type { Recoder } from './recode.ts'
+import { instanceOf, type PathOf, scopeOf, shown } from './scope.ts'
+import { isNotModified, parseRange, type RangedReads, sendPieces } from './send.ts'
+import type { StoredFiles } from './stored-files.ts'
+import { type ZipEntry, zipStream } from './zip-stream.ts'
+
+/** What retrieving instances needs. */
+export interface InstanceServices {
+  readonly reader: ArchiveReader
+  readonly reads: RangedReads
+  readonly files: StoredFiles
+  readonly recoder: Recoder
+}
+
+const OFFERED =
+  'instances are given as stored (transfer-syntax=*), or in explicit VR little endian where they are not compressed'
+/** Objects from this length on, in bytes, may pass 4 GiB once rewritten. */
+const LARGE_BYTES = 3 * 1024 ** 3
+
+/** Studies, series and instances as DICOM files. PS3.18 section 10.4, Instance Resources. */
+export function instanceRoutes(services: InstanceServices): Route<PathOf>[] {
+  const standard = 'PS3.18 section 10.4, Retrieve Transaction, Instance Resources'
+  const series = '/dicom-web/studies/:study/series/:series'
+  const many = ['/dicom-web/studies/:study', series].map(
+    (url): Route<PathOf> => ({
+      method: 'GET',
+      url,
+      standard,
+      needs: 'object.read',
+      handle: (asked, reply) => retrieveMany(services, asked, reply),
+    }),
+  )
+  const one: Route<PathOf> = {
+    method: 'GET',
+    url: `${series}/instances/:instance`,
+    standard,
+    needs: 'object.read',
+    handle: (asked, reply) => retrieveOne(services, asked, reply),
+  }
+  return [...many, one]
+}
+
+/** Transfer Syntax UID under which an instance leaves. */
+function leavesAs(instance: StoredInstance, encoding: Encoding): string {
+  return encoding === 'stored' ? instance.transferSyntaxUID : EXPLICIT_LITTLE_ENDIAN
+}
+
+function partType(syntax: string): string {
+  return `application/dicom; transfer-syntax=${syntax}`
+}
+
+function piecesOf(services: InstanceServices, instance: StoredInstance, encoding: Encoding) {
+  return encoding === 'stored' ? services.files.pieces(instance) : services.recoder.explicitLittleEndian(instance)
+}
+
+async function retrieveOne(services: InstanceServices, asked: Asked<PathOf>, reply: FastifyReply) {
+  const scope = instanceOf(asked.params)
+  const candidates = instanceCandidates(parseAccept(asked.headers.accept, asked.query.get('accept')), true)
+  const instance = await services.reader.instance(scope, asked.visibility)
+  if (instance === undefined) throw new ArchiveError('request.not-found', `no ${shown(scope)}`)
+  const choice = firstContainer(candidates, (ways) => bestEncoding(instance.transferSyntaxUID, ways) !== undefined)
+  if (choice === undefined) throw notAcceptable(OFFERED)
+  const encoding = bestEncoding(instance.transferSyntaxUID, choice.ways) as Encoding
+  const syntax = leavesAs(instance, encoding)
+
+  // The digest of the stored file names the bytes; a rewritten form is made of them and nothing else.
+  const recoded = encoding === 'stored' ? '' : '-le'
+  const etag = `"${instance.digests.kept}-${instance.overlayVersion}${recoded}"`
+  const headers: { [name: string]: string } = {
+    'Cache-Control': 'private, no-cache',
+    Vary: 'Accept',
+  }
+  if (choice.container === 'single') {
+    headers['ETag'] = etag
+    if (isNotModified(asked.headers['if-none-match'], etag)) return reply.code(304).headers(headers).send()
+  }
+  await asked.audit('read', { studyInstanceUID: scope.studyInstanceUID, count: 1 })
+  if (choice.container === 'zip') {
+    return sendZip(services, asked, reply, scope, choice.ways, single(instance))
+  }
+  const location = `${asked.baseUrl}/dicom-web/${shown(scope)}`
+  if (choice.container === 'multipart') {
+    const boundary = newBoundary()
+    const head = partHead(boundary, { 'Content-Type': partType(syntax), 'Content-Location': location }, true)
+    const end = closing(boundary)
+    const length = head.byteLength + instance.location.length + end.byteLength
+    headers['Content-Type'] = multipartType('application/dicom', boundary)
+    async function* body() {
+      const pieces = piecesOf(services, instance as StoredInstance, encoding)
+      // A file that does not verify is told before the part begins.
+      const first = await pieces.next()
+      yield head
+      if (first.done !== true) yield first.value
+      yield* pieces
+      yield end
+    }
+    return sendPieces(asked, reply, { status: 200, headers, ...(encoding === 'stored' ? { length } : {}) }, body())
+  }
+  headers['Content-Type'] = partType(syntax)
+  headers['Content-Location'] = location
+  if (encoding !== 'stored') {
+    return sendPieces(asked, reply, { status: 200, headers }, services.recoder.explicitLittleEndian(instance))
+  }
+  return sendFile(services, asked, reply, instance, etag, headers)
+}
+
+async function* single(instance: StoredInstance): AsyncGenerator<StoredInstance> {
+  yield instance
+}
+
+/** A stored file as a single part, whole or a range of it. Ranges are not verified: only the whole has a digest. */
+async function sendFile(
+  services: InstanceServices,
+  asked: Asked<PathOf>,
+  reply: FastifyReply,
+  instance: StoredInstance,
+  etag: string,
+  headers: { readonly [name: string]: string },
+): Promise<FastifyReply> {
+  const size = instance.location.length
+  const ifRange = asked.headers['if-range']
+  const range = ifRange === undefined || ifRange === etag ? parseRange(asked.headers.range, size) : undefined
+  const all = { ...headers, 'Accept-Ranges': 'bytes' }
+  if (range === 'unsatisfiable') {
+    reply.header('content-range', `bytes */${size}`)
+    throw new ArchiveError('request.range', `the instance has ${size} bytes`)
+  }
+  if (range === undefined) {
+    return sendPieces(asked, reply, { status: 200, headers: all, length: size }, services.files.pieces(instance))
+  }
+  const { start, end } = range
+  const partial = { ...all, 'Content-Range': `bytes ${start}-${end - 1}/${size}` }
+  const pieces = services.reads.pieces(instance.location, start, end)
+  return sendPieces(asked, reply, { status: 206, headers: partial, length: end - start }, pieces)
+}
+
+/** The container the caller wants most among those that work, with all its ways of being filled. */
+function firstContainer(
+  candidates: readonly Candidate[],
+  works: (ways: readonly Candidate[]) => boolean,
+): { readonly container: Candidate['container']; readonly ways: readonly Candidate[] } | undefined {
+  for (const { container } of candidates) {
+    const ways = candidates.filter((candidate) => candidate.container === container)
+    if (works(ways)) return { container, ways }
+  }
+  return undefined
+}
+
+async function retrieveMany(services: InstanceServices, asked: Asked<PathOf>, reply: FastifyReply) {
+  const scope = scopeOf(asked.params)
+  const candidates = instanceCandidates(parseAccept(asked.headers.accept, asked.query.get('accept')), false)
+  const { count, syntaxes } = await survey(services.reader, scope, asked)
+  if (count === 0) throw new ArchiveError('request.not-found', `no ${shown(scope)}`)
+  const given = (ways: readonly Candidate[]): number => {
+    let sum = 0
+    for (const [syntax, n] of syntaxes) if (bestEncoding(syntax, ways) !== undefined) sum += n
+    return sum
+  }
+  const choice = firstContainer(candidates, (ways) => given(ways) > 0)
+  if (choice === undefined) throw notAcceptable(OFFERED)
+  const available = given(choice.ways)
+  await asked.audit('read', { studyInstanceUID: scope.studyInstanceUID, count: available })
+
+  if (available < count) {
+    const text = `${count - available} of ${count} instances cannot be given in an acceptable transfer syntax`
+    reply.header('warning', `299 diptych "${text}"`)
+  }
+  const status = available < count ? 206 : 200
+  const instances = services.reader.instances(scope, asked.visibility)
+  if (choice.container === 'zip') return sendZip(services, asked, reply, scope, choice.ways, instances, status)
+  const boundary = newBoundary()
+  const headers = {
+    'Content-Type': multipartType('application/dicom', boundary),
+    'Cache-Control': 'private, no-cache',
+    Vary: 'Accept',
+  }
+  const parts = multipartOf(services, asked, instances, choice.ways, boundary)
+  return sendPieces(asked, reply, { status, headers }, parts)
+}
+
+/** How many instances there are, by transfer syntax: known before the first byte leaves, and cheap. */
+async function survey(reader: ArchiveReader, scope: Scope, asked: Asked<PathOf>) {
+  const syntaxes = new Map<string, number>()
+  let count = 0
+  for await (const { transferSyntaxUID } of reader.instances(scope, asked.visibility)) {
+    count++
+    syntaxes.set(transferSyntaxUID, (syntaxes.get(transferSyntaxUID) ?? 0) + 1)
+  }
+  return { count, syntaxes }
+}
+
+async function* multipartOf(
+  services: InstanceServices,
+  asked: Asked<PathOf>,
+  instances: AsyncIterable<StoredInstance>,
+  ways: readonly Candidate[],
+  boundary: string,
+): AsyncGenerator<Uint8Array, void, void> {
+  let first = true
+  for await (const instance of instances) {
+    const encoding = bestEncoding(instance.transferSyntaxUID, ways)
+    if (encoding === undefined) continue
+    const pieces = piecesOf(services, instance, encoding)
+    const start = await pieces.next()
+    const headers = {
+      'Content-Type': partType(leavesAs(instance, encoding)),
+      'Content-Location': `${asked.baseUrl}/dicom-web/${shown(instance)}`,
+    }
+    yield partHead(boundary, headers, first)
+    if (start.done !== true) yield start.value
+    yield* pieces
+    first = false
+  }
+  yield closing(boundary)
+}
+
+async function sendZip(
+  services: InstanceServices,
+  asked: Asked<PathOf>,
+  reply: FastifyReply,
+  scope: Scope,
+  ways: readonly Candidate[],
+  instances: AsyncIterable<StoredInstance>,
+  status = 200,
+): Promise<FastifyReply> {
+  async function* entries(): AsyncGenerator<ZipEntry> {
+    for await (const instance of instances) {
+      const encoding = bestEncoding(instance.transferSyntaxUID, ways)
+      if (encoding === undefined) continue
+      yield {
+        name: `${clean(instance.studyInstanceUID)}/${clean(instance.seriesInstanceUID)}/${clean(instance.sopInstanceUID)}.dcm`,
+        pieces: piecesOf(services, instance, encoding),
+        large: instance.location.length >= LARGE_BYTES,
+      }
+    }
+  }
+  const name = clean(scope.sopInstanceUID ?? scope.seriesInstanceUID ?? scope.studyInstanceUID)
+  const headers = {
+    'Content-Type': 'application/zip',
+    'Content-Disposition': `attachment; filename="${name}.zip"`,
+    'Cache-Control': 'private, no-cache',
+    Vary: 'Accept',
+  }
+  return sendPieces(asked, reply, { status, headers }, zipStream(entries()))
+}
+
+/** A UID as a file name: digits and dots only, and never `..` (threats.md R8). */
+function clean(uid: string): string {
+  return uid.replace(/[^0-9.]/g, '_').replace(/^\.+/, '_')
+}
