@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { memorySource } from '#standards/byte-source.ts'
-import { readDataSet } from '#standards/dicom/data-set.ts'
+import { readDataSet, string } from '#standards/dicom/data-set.ts'
 import { EXPLICIT_LE } from '#standards/dicom/encoding.ts'
 import { readPreamble } from '#standards/dicom/preamble.ts'
-import { string } from '#standards/dicom/values.ts'
 import { type DemoFile, demoPatient } from './demo-patient.ts'
 
 async function files(): Promise<DemoFile[]> {
