@@ -1,13 +1,18 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { ArrivedBytes } from '#model/arrival.ts'
-import { ArrivalBuffer } from '#storage/spool.ts'
+import { ArrivalBuffer, type SpoolOptions } from '#storage/spool.ts'
 
 /** Up to here a file travels as one buffer; above, it is copied to the spool piece by piece. Bytes. */
 export const WHOLE_BYTES_MAX = 4 * 1024 * 1024
 const CHUNK_BYTES = 1024 * 1024
 /** Enough to tell a container from an object. */
 const HEAD_BYTES = 4096
+
+/** Where large arrivals are copied to, and how large they may be. */
+export interface Spool extends SpoolOptions {
+  readonly directory: string
+}
 
 /** A regular file, open, with its first bytes looked at. */
 export interface OpenedFile {
@@ -49,14 +54,14 @@ export async function openFile(path: Buffer): Promise<OpenedFile> {
  * Takes the bytes for their walk: in memory up to 4 MiB, else copied to the spool.
  * @throws ArchiveError from the spool (`storage.full`, `request.too-large`); the operating system's error
  */
-export async function loadFile(file: OpenedFile, spoolDirectory: string): Promise<ArrivedBytes> {
+export async function loadFile(file: OpenedFile, into: Spool): Promise<ArrivedBytes> {
   if (file.sizeBytes <= WHOLE_BYTES_MAX) return { in: 'memory', bytes: file.head }
-  return spool(chunksOf(file.handle), spoolDirectory)
+  return spool(chunksOf(file.handle), into)
 }
 
 /** Gathers bytes that come in pieces: the members of a container. */
-export async function spool(chunks: AsyncIterable<Uint8Array>, spoolDirectory: string): Promise<ArrivedBytes> {
-  const buffer = new ArrivalBuffer(spoolDirectory)
+export async function spool(chunks: AsyncIterable<Uint8Array>, into: Spool): Promise<ArrivedBytes> {
+  const buffer = new ArrivalBuffer(into.directory, into)
   try {
     for await (const chunk of chunks) await buffer.write(chunk)
     return await buffer.finish()

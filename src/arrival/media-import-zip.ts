@@ -9,12 +9,12 @@ import { ZIP_NESTING_MAX, ZipError } from '#standards/media/zip-limits.ts'
 import { type CountedLine, type ImportLine, lineWithoutArrival } from './import-line.ts'
 import { FileSetCheck } from './media-import-dicomdir.ts'
 import type { Job } from './media-import-flight.ts'
-import { isZipContainer, spool } from './media-import-load.ts'
+import { isZipContainer, type Spool, spool } from './media-import-load.ts'
 import { reasonOf } from './media-import-walk.ts'
 
 /** What expanding a container needs of the import it belongs to. */
 export interface ContainerImport {
-  readonly spoolDirectory: string
+  readonly spool: Spool
   passesOver(label: string): boolean
   isFileSetIndex(label: string): boolean
   deliver(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine>
@@ -77,15 +77,16 @@ async function* expandMember(
   }
   let bytes: ArrivedBytes
   try {
-    bytes = await spool(member.open(), into.spoolDirectory)
+    const chunks = member.open()
+    const first = await chunks.next()
+    if (first.done !== true && isZipContainer(first.value)) {
+      yield* expandNested(label, startingWith(first.value, chunks), container, into)
+      return true
+    }
+    bytes = await spool(first.done === true ? chunks : startingWith(first.value, chunks), into.spool)
   } catch (error) {
-    const counted = refusal(label, error)
-    yield told(counted)
+    yield told(refusal(label, error))
     return !(error instanceof ZipError && (error.reason === 'ratio' || error.reason === 'size'))
-  }
-  if (bytes.in === 'memory' ? isZipContainer(bytes.bytes) : isZipContainer(bytes.head)) {
-    yield* expandNested(label, member, bytes, container, into)
-    return true
   }
   const costBytes = bytes.in === 'memory' ? bytes.bytes.byteLength : 0
   const unsafe = nameFinding(member)
@@ -110,36 +111,30 @@ async function* expandMember(
 /** A container in a container is unpacked to a file of our own, because a ZIP is read from its end. */
 async function* expandNested(
   label: string,
-  member: ZipMember,
-  bytes: ArrivedBytes,
+  chunks: AsyncIterable<Uint8Array>,
   container: Container,
   into: ContainerImport,
 ): AsyncGenerator<Job<CountedLine>> {
-  const discard = async (): Promise<void> => {
-    if (bytes.in === 'spool') await rm(bytes.path, { force: true })
-  }
   if (container.depth >= ZIP_NESTING_MAX) {
-    await discard()
     const why = `archives are opened ${ZIP_NESTING_MAX} deep and not deeper`
     yield told({ line: lineWithoutArrival(label, 'reject', 'E2', why), bytes: 0 })
     return
   }
-  const path = join(into.spoolDirectory, `container-${randomUUID()}.tmp`)
+  const path = join(into.spool.directory, `container-${randomUUID()}.tmp`)
   try {
-    try {
-      await copyTo(path, bytes.in === 'memory' ? [bytes.bytes] : member.open())
-    } catch (error) {
-      yield told(refusal(label, error))
-      return
-    }
+    await copyTo(path, chunks)
     yield* expandZip({ ...container, label, path: Buffer.from(path), depth: container.depth + 1 }, into)
   } finally {
     await rm(path, { force: true })
-    await discard()
   }
 }
 
-async function copyTo(path: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+async function* startingWith(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first
+  yield* rest
+}
+
+async function copyTo(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   const file = await open(path, 'wx', 0o600)
   try {
     for await (const chunk of chunks) await file.writeFile(chunk)

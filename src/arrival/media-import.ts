@@ -12,7 +12,7 @@ import {
 } from './import-line.ts'
 import { FileSetCheck } from './media-import-dicomdir.ts'
 import { type FlightLimits, flight, type Job, type Outcome } from './media-import-flight.ts'
-import { loadFile, type OpenedFile, openFile } from './media-import-load.ts'
+import { loadFile, type OpenedFile, openFile, type Spool } from './media-import-load.ts'
 import { type Found, type GivenPath, reasonOf, walkMedium } from './media-import-walk.ts'
 import { type ContainerImport, expandZip } from './media-import-zip.ts'
 
@@ -35,7 +35,7 @@ export interface ImportOptions {
   /** Judge, store nothing: `screen`. */
   readonly judgeOnly: boolean
   /** Where files above 4 MiB are copied before they are taken over. */
-  readonly spoolDirectory: string
+  readonly spool: Spool
   readonly signal: AbortSignal
   readonly limits?: FlightLimits
   /** Lines already told by an earlier run of the same work: their files are passed over. */
@@ -120,7 +120,7 @@ export class MediaImport implements ContainerImport {
       }
       let bytes: ArrivedBytes
       try {
-        bytes = await loadFile(file, this.#options.spoolDirectory)
+        bytes = await loadFile(file, this.#options.spool)
       } catch (error) {
         if (error instanceof ArchiveError) return { result: refusedByArchive(found.label, file.sizeBytes, error) }
         return { result: unreadable(found.label, error) }
@@ -141,8 +141,8 @@ export class MediaImport implements ContainerImport {
     return this.#told(label)
   }
 
-  get spoolDirectory(): string {
-    return this.#options.spoolDirectory
+  get spool(): Spool {
+    return this.#options.spool
   }
 
   /** Hands bytes to intake and says what became of them. */

@@ -1,35 +1,38 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { statfs } from 'node:fs/promises'
 import { ArchiveError } from '#errors.ts'
 import type { Intake } from '#model/intake.ts'
 import { ImportCount, type ImportLine } from './import-line.ts'
 import { importPaths } from './media-import.ts'
+import type { Spool } from './media-import-load.ts'
 import { UploadFiles, type UploadState } from './web-upload-files.ts'
 
+/** Limits of the node's configuration. */
 export interface UploadLimits {
   /** Uploads known at once: unfinished, running, and finished ones whose result is still kept. */
   readonly uploads: number
-  readonly uploadsPerOwner: number
-  readonly sizeBytes: number
   /** An upload without progress, and the result of a finished one, is dropped after this long. */
-  readonly hours: number
-  /** Bytes that stay free on the volume. */
-  readonly reserveBytes: number
+  readonly uploadHours: number
+  /** Largest upload, in bytes: that of a ZIP. */
+  readonly archiveBytes: number
 }
 
 export interface UploadsOptions {
   readonly directory: string
-  readonly spoolDirectory: string
+  readonly spool: Spool
   readonly intake: Intake
   readonly limits: UploadLimits
+  /** Bytes that stay free on the volume; default 1 GiB or 2 % of it, whichever is less. */
+  readonly reserveBytes?: number
   /** Told of an upload whose import failed as a whole; it is tried again at the next start. */
   readonly onFault: (error: unknown, uploadId: string) => void
 }
 
 /** Uploads imported at the same time; others wait for their turn. */
 const RUNNING_MAX = 2
+/** Unfinished uploads of one account or token. */
+const UPLOADS_PER_OWNER = 100
 const SWEEP_MS = 10 * 60 * 1000
 
 interface Known {
@@ -78,18 +81,19 @@ export class Uploads {
   async begin(
     asked: Pick<UploadState, 'name' | 'sizeBytes' | 'originator' | 'medium' | 'owner' | 'user' | 'address'>,
   ): Promise<UploadState> {
-    const { limits, directory } = this.#options
+    const { limits, directory, reserveBytes } = this.#options
     const mine = [...this.#known.values()].filter(({ state }) => state.owner === asked.owner && state.state !== 'done')
-    if (this.#known.size >= limits.uploads || mine.length >= limits.uploadsPerOwner) {
+    if (this.#known.size >= limits.uploads || mine.length >= UPLOADS_PER_OWNER) {
       throw new ArchiveError('request.too-many', 'there are too many unfinished uploads', {
         hint: 'Finish or delete one, or wait until the oldest is dropped.',
       })
     }
-    if (asked.sizeBytes > limits.sizeBytes) {
-      throw new ArchiveError('request.too-large', `an upload has at most ${limits.sizeBytes} bytes`)
+    if (asked.sizeBytes > limits.archiveBytes) {
+      throw new ArchiveError('request.too-large', `an upload has at most ${limits.archiveBytes} bytes`)
     }
     const volume = await statfs(directory)
-    if (volume.bavail * volume.bsize - asked.sizeBytes < limits.reserveBytes) {
+    const reserve = reserveBytes ?? Math.min(1024 ** 3, 0.02 * volume.blocks * volume.bsize)
+    if (volume.bavail * volume.bsize - asked.sizeBytes < reserve) {
       throw new ArchiveError('storage.full', `there is no room for ${asked.sizeBytes} bytes`)
     }
     const id = randomBytes(16).toString('hex')
@@ -215,7 +219,7 @@ export class Uploads {
   /** Drops what nobody came back for. */
   async sweep(nowMs: number = Date.now()): Promise<void> {
     for (const [id, { state, touchedMs, busy }] of this.#known) {
-      if (busy || state.state === 'running' || nowMs - touchedMs < this.#options.limits.hours * 3_600_000) continue
+      if (busy || state.state === 'running' || nowMs - touchedMs < this.#options.limits.uploadHours * 3_600_000) continue
       this.#known.delete(id)
       await this.#files.remove(id)
     }
@@ -264,7 +268,7 @@ export class Uploads {
     const lines = await this.#files.openLines(id)
     const count = new ImportCount()
     for (const line of before) count.add({ line, bytes: 0, failed: isFailure(line) })
-    const { intake, spoolDirectory } = this.#options
+    const { intake, spool } = this.#options
     try {
       const events = importPaths([{ given: name, absolute: this.#files.bytesPath(id) }], {
         intake,
@@ -276,7 +280,7 @@ export class Uploads {
         address,
         bareDataSets: false,
         judgeOnly: false,
-        spoolDirectory,
+        spool,
         signal: this.#stop.signal,
         alreadyTold: new Set(before.map(({ path }) => path)),
       })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ArchiveError, type ErrorCode, failures } from '#errors.ts'
-import { type Archive, openArchive } from '../app.ts'
+import type { Archive } from '../app.ts'
 import { type ArchiveCommand, type Emit, type ExitStatus, type Given, UsageError } from './command.ts'
 import { configurationFor } from './configuration.ts'
 import { type DataLock, lockDataDirectory } from './data-lock.ts'
@@ -55,6 +55,7 @@ async function runHere(
   let archive: Archive | undefined
   let socket: OwnerSocket | undefined
   try {
+    const { openArchive } = await import('../app.ts') // not needed, so not loaded, when another process owns the data
     archive = await openArchive({ dataDirectory: lock.dataDirectory, config: configurationFor({}) })
     socket = await listenForCommands(lock.dataDirectory, archive, others)
     return await runCommand(command, archive, given, emit, signal)

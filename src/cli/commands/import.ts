@@ -1,4 +1,4 @@
-import { isAbsolute, join, resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
 import { type ImportLine, needsAttention } from '#arrival/import-line.ts'
 import type { Archive } from '../../app.ts'
@@ -53,7 +53,7 @@ async function walkPaths(
     address: null,
     bareDataSets: isSet(given, 'bare-datasets'),
     judgeOnly,
-    spoolDirectory: join(archive.dataDirectory, 'spool'),
+    spool: { directory: archive.spoolDirectory, bytesMax: archive.config.limits.objectSize },
     signal,
   })
   return tellImport(events, emit, signal, judgeOnly)

@@ -18,7 +18,7 @@ export const quarantineCommand: ArchiveCommand = {
     limit: { type: 'string', value: 'N', about: 'at most so many (default 100)' },
   },
   operandCount: [1, 2],
-  async run({ desk }, given, emit) {
+  async run({ quarantine: desk }, given, emit) {
     const what = action(given, ACTIONS)
     if (what === 'list') {
       const sha256 = text(given, 'sha256')

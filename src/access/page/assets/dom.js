@@ -1,0 +1,133 @@
+/**
+ * Makes an element. Text always becomes a text node, so nothing that came from outside is ever read as markup.
+ * @param {string} tag
+ * @param {Record<string, unknown>} [properties] `on...` are listeners, `class` a class list, others attributes;
+ *   `false`, `null` and `undefined` are left out
+ * @param {...unknown} children
+ * @returns {HTMLElement}
+ */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag)
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === false || value === null || value === undefined) continue
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value)
+    else if (name === 'value') element.value = value
+    else element.setAttribute(name, value === true ? '' : String(value))
+  }
+  put(element, children)
+  return element
+}
+
+/** @param {Element} element @param {unknown[]} children */
+export function put(element, children) {
+  for (const child of children.flat(Number.POSITIVE_INFINITY)) {
+    if (child === null || child === undefined || child === false) continue
+    element.append(child instanceof Node ? child : visible(String(child)))
+  }
+}
+
+/** @param {Element} element @param {...unknown} children */
+export function fill(element, ...children) {
+  element.replaceChildren()
+  put(element, children)
+}
+
+/** Control and direction characters of names from outside are shown, not obeyed. */
+export function visible(text) {
+  return text.replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+    /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\u27e8${character.codePointAt(0).toString(16).padStart(4, '0')}\u27e9`,
+  )
+}
+
+const toast = document.getElementById('toast')
+let toastTimer
+
+/** Says something for a moment. */
+export function say(text) {
+  fill(toast, text)
+  toast.hidden = false
+  clearTimeout(toastTimer)
+  toastTimer = setTimeout(() => {
+    toast.hidden = true
+  }, 5000)
+}
+
+/** What went wrong, with what to do about it. */
+export function problem(error) {
+  return h(
+    'div',
+    { class: 'problem', role: 'alert' },
+    h('p', {}, h('strong', {}, error.message || 'Something failed.')),
+    error.hint ? h('p', { class: 'small' }, error.hint) : null,
+  )
+}
+
+/** Binary units, three digits. */
+export function size(bytes) {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let value = bytes
+  let unit = 0
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1024
+    unit += 1
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
+}
+
+/** An instant, in the reader's own zone. */
+export function instant(iso) {
+  if (!iso) return ''
+  const date = new Date(iso)
+  return Number.isNaN(date.getTime())
+    ? iso
+    : date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+}
+
+/** A DICOM date (DA) as 2024-03-31; anything else as it is. */
+export function day(value) {
+  return /^\d{8}$/.test(value ?? '') ? `${value.slice(0, 4)}-${value.slice(4, 6)}-${value.slice(6)}` : (value ?? '')
+}
+
+/** A person name (PN) for reading: `Doe^Jane` as `Doe, Jane`. */
+export function person(text) {
+  if (!text) return ''
+  return text
+    .split('=')
+    .filter((group) => group !== '')
+    .map((group) => {
+      const [family = '', given = '', middle = '', prefix = '', suffix = ''] = group.split('^')
+      const rest = [prefix, given, middle, suffix].filter((part) => part !== '').join(' ')
+      return [family, rest].filter((part) => part !== '').join(', ')
+    })
+    .join(' \u00b7 ')
+}
+
+/** A table whose rows can be opened by click and by keyboard (each has a link). */
+export function table(columns, rows) {
+  return h(
+    'div',
+    { class: 'scroll' },
+    h(
+      'table',
+      {},
+      h('thead', {}, h('tr', {}, ...columns.map(({ title, kind }) => h('th', { scope: 'col', class: kind }, title)))),
+      h(
+        'tbody',
+        {},
+        ...rows.map((row) =>
+          h(
+            'tr',
+            { class: row.href ? 'go' : null, onclick: row.href ? (event) => open(event, row.href) : null },
+            ...row.cells.map((cell, index) => h('td', { class: columns[index].kind }, cell)),
+          ),
+        ),
+      ),
+    ),
+  )
+}
+
+function open(event, href) {
+  if (event.target.closest('a, button') === null && String(getSelection()) === '') location.hash = href
+}

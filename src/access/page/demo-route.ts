@@ -1,0 +1,22 @@
+import { importDemo } from '#arrival/demo-import.ts'
+import type { ImportLine } from '#arrival/import-line.ts'
+import type { Intake } from '#model/intake.ts'
+import type { Route } from '#model/route.ts'
+
+/** `POST /api/v1/demo`: loads the sample patient, one file of which is held on purpose. */
+export function demoRoute(intake: Intake): Route {
+  return {
+    method: 'POST',
+    url: '/api/v1/demo',
+    standard: 'Diptych pages',
+    needs: 'object.store',
+    describes: { summary: 'Loads the synthetic sample patient. Doing it again stores nothing twice.' },
+    async handle({ subject }, reply) {
+      const items: ImportLine[] = []
+      const lines = importDemo(intake, subject.name)
+      let next = await lines.next()
+      for (; next.done !== true; next = await lines.next()) items.push(next.value.line)
+      return reply.code(200).send({ items, summary: next.value })
+    },
+  }
+}

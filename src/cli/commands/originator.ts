@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { ArchiveError } from '#errors.ts'
+import type { Originator } from '#model/settings.ts'
+import { type ArchiveCommand, action, type Given, operand, text, texts, UsageError } from '../command.ts'
+
+export const originatorCommand: ArchiveCommand = {
+  runs: 'in-owner',
+  name: 'originator',
+  summary: 'Register of who may send what by which door',
+  operands: 'add NAME | list | show NAME | remove NAME',
+  flags: {
+    kind: { type: 'string', value: 'KIND', about: 'modality, department, institution, person, medium, system, other' },
+    trust: { type: 'string', value: 'LEVEL', about: 'trusted, known or untrusted' },
+    issuer: { type: 'string', value: 'ISSUER', about: 'default issuer of its patient identifiers' },
+    'time-zone': { type: 'string', value: 'ZONE', about: 'e.g. Europe/Berlin' },
+    department: { type: 'string', value: 'TEXT', about: 'default department' },
+    specialty: { type: 'string', value: 'TEXT', about: 'default specialty' },
+    address: { type: 'string', value: 'ADDRESS', multiple: true, about: 'network address' },
+    'ae-title': { type: 'string', value: 'TITLE', multiple: true, about: 'application entity title' },
+    certificate: { type: 'string', value: 'SHA256', multiple: true, about: 'digest of its client certificate' },
+    account: { type: 'string', value: 'NAME', multiple: true, about: 'account or token it sends with' },
+    rule: { type: 'string', value: 'ID=ACTION', multiple: true, about: 'policy, e.g. P8=quarantine, B5=keep' },
+    'private-elements': { type: 'string', value: 'HOW', about: 'keep or strip' },
+    'tiff-class': { type: 'string', value: 'UID', multiple: true, about: 'SOP class whose TIFF preamble may stay' },
+    document: { type: 'string', value: 'TEXT', about: 'attestation of its security measures: the document' },
+    'reviewed-on': { type: 'string', value: 'DATE', about: 'attestation: reviewed on' },
+    'valid-until': { type: 'string', value: 'DATE', about: 'attestation: valid until; expired lowers trust' },
+    file: { type: 'string', value: 'FILE', about: 'the whole originator as JSON, instead of flags' },
+  },
+  operandCount: [1, 2],
+  more: 'add replaces the values that are given and keeps the others of an originator that is there.',
+  async run({ settings }, given, emit) {
+    const what = action(given, ['add', 'list', 'show', 'remove'])
+    if (what === 'list') {
+      for (const originator of settings.originators()) await emit({ json: originator, text: shortText(originator) })
+      return 0
+    }
+    const name = operand(given, 1, 'the name of the originator')
+    if (what === 'remove') {
+      await settings.removeOriginator(name, 'local', null)
+      await emit({ json: { removed: name }, text: `${name} removed` })
+      return 0
+    }
+    const known = settings.originator(name)
+    if (what === 'show') {
+      if (known === undefined) throw new ArchiveError('request.not-found', `there is no originator ${name}`)
+      await emit({ json: known, text: JSON.stringify(known, null, 2) })
+      return 0
+    }
+    const asked = { ...known, ...(await fromFile(given)), ...fromFlags(given), name }
+    const added = await settings.putOriginator(asked, 'local', null)
+    await emit({ json: added, text: shortText(added) })
+    return 0
+  },
+}
+
+async function fromFile(given: Given): Promise<object> {
+  const file = text(given, 'file')
+  if (file === undefined) return {}
+  const content = await readFile(resolve(given.workingDirectory, file), 'utf8')
+  try {
+    const parsed: unknown = JSON.parse(content)
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  throw new UsageError(`${file} does not hold a JSON object`)
+}
+
+const SINGLE = {
+  kind: 'kind',
+  trust: 'trust',
+  issuer: 'issuer',
+  'time-zone': 'timeZone',
+  department: 'department',
+  specialty: 'specialty',
+  'private-elements': 'privateElements',
+} as const
+const MANY = {
+  address: 'addresses',
+  'ae-title': 'aeTitles',
+  certificate: 'certificates',
+  account: 'accounts',
+  'tiff-class': 'tiffSopClasses',
+} as const
+
+function fromFlags(given: Given): { readonly [key: string]: unknown } {
+  const asked: { [key: string]: unknown } = {}
+  for (const [flag, key] of Object.entries(SINGLE)) {
+    const value = text(given, flag)
+    if (value !== undefined) asked[key] = value
+  }
+  for (const [flag, key] of Object.entries(MANY)) {
+    const values = texts(given, flag)
+    if (values.length > 0) asked[key] = values
+  }
+  const rules = texts(given, 'rule').map((rule) => {
+    const [id = '', how = ''] = rule.split('=')
+    if (id === '' || how === '') throw new UsageError(`--rule wants ID=ACTION, not ${rule}`)
+    return [id, how]
+  })
+  if (rules.length > 0) asked['rules'] = Object.fromEntries(rules)
+  const document = text(given, 'document')
+  const reviewedOn = text(given, 'reviewed-on')
+  const validUntil = text(given, 'valid-until')
+  if (document !== undefined || reviewedOn !== undefined || validUntil !== undefined) {
+    if (document === undefined || reviewedOn === undefined || validUntil === undefined) {
+      throw new UsageError('an attestation needs --document, --reviewed-on and --valid-until')
+    }
+    asked['attestation'] = { document, reviewedOn, validUntil }
+  }
+  return asked
+}
+
+function shortText({ name, kind, trust, issuer, attestation }: Originator): string {
+  const until = attestation === null ? 'no attestation' : `attested until ${attestation.validUntil}`
+  return `${name.padEnd(24)} ${kind.padEnd(12)} ${trust.padEnd(10)} issuer ${issuer ?? 'none'}, ${until}`
+}

@@ -1,0 +1,117 @@
+import { once } from 'node:events'
+import { spawn } from 'node:child_process'
+import { pino } from 'pino'
+import type { Archive } from '../../app.ts'
+import type { Config } from '../../config.ts'
+import { type Emit, type Flag, type Given, isSet, type OwnCommand, text, UsageError } from '../command.ts'
+import { archiveCommands } from '../commands.ts'
+import { configurationFor } from '../configuration.ts'
+import { lockDataDirectory } from '../data-lock.ts'
+import { listenForCommands } from '../socket-server.ts'
+
+/** Longest time requests under way have to end, in milliseconds. */
+const DRAIN_MS = 8_000
+
+const PORTS: { readonly [flag: string]: Flag } = {
+  'http-port': { type: 'string', value: 'N', about: 'port of the web door; 0 any free one, off none (8080)' },
+  'dimse-port': { type: 'string', value: 'N', about: 'port of the DICOM door (11112); not in this version' },
+  'hl7-port': { type: 'string', value: 'N', about: 'port of the HL7 v2 door (2575); not in this version' },
+}
+
+export const serveCommand: OwnCommand = {
+  runs: 'here',
+  name: 'serve',
+  summary: 'Run the archive',
+  operands: '',
+  flags: {
+    ...PORTS,
+    open: { type: 'boolean', about: 'no login; loopback only; for trying things out' },
+    browse: { type: 'boolean', about: 'open the page in a browser' },
+  },
+  operandCount: [0, 0],
+  more: 'Configuration: diptych.config.json and DIPTYCH_* in the environment. SIGTERM ends it within 10 s.',
+  async run(dataDirectory, given, emit, signal) {
+    const config = configurationFor({
+      http: port(given, 'http-port'),
+      dimse: port(given, 'dimse-port'),
+      hl7: port(given, 'hl7-port'),
+    })
+    const lock = lockDataDirectory(dataDirectory)
+    try {
+      const { openArchive } = await import('../../app.ts')
+      const archive = await openArchive({ dataDirectory: lock.dataDirectory, config })
+      try {
+        await run(archive, config, dataDirectory, given, emit, signal)
+      } finally {
+        await archive.close()
+      }
+    } finally {
+      lock.release()
+    }
+    return 0
+  },
+}
+
+async function run(
+  archive: Archive,
+  config: Config,
+  dataDirectory: string,
+  given: Given,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
+  const open = isSet(given, 'open')
+  const log = pino({ level: config.log.level }, pino.destination({ dest: 2, sync: true }))
+  const { serve } = await import('../../app-server.ts')
+  const served = config.http.port === 'off' ? null : await serve(archive, { open, log })
+  try {
+    const socket = await listenForCommands(archive.dataDirectory, archive, archiveCommands)
+    try {
+      const url = served?.http.url ?? null
+      const base = config.http.publicBaseUrl ?? url
+      const ready = { event: 'ready', pid: process.pid, http: url, dimse: null, hl7: null, dataDirectory }
+      await emit({ json: ready, text: await greeting(archive, base, open, dataDirectory) })
+      if (isSet(given, 'browse') && base !== null) browse(base)
+      if (!signal.aborted) await once(signal, 'abort')
+      await emit({ note: 'Stopping: requests under way may end.' })
+    } finally {
+      await socket.close()
+    }
+  } finally {
+    await served?.close(DRAIN_MS)
+  }
+}
+
+async function greeting(archive: Archive, base: string | null, open: boolean, data: string): Promise<string> {
+  const lines: string[] = []
+  if (base === null) lines.push('The web door is off.')
+  else {
+    if (open) lines.push('OPEN MODE: no login, loopback only. For trying things out, never for patients.')
+    else if (archive.accounts.setupNeeded()) {
+      const token = await archive.accounts.beginSetup()
+      if (token !== undefined) lines.push(`Set-up:    ${base}/#/setup/${token}`)
+    }
+    lines.push(`Pages:     ${base}/`, `DICOMweb:  ${base}/dicom-web`)
+  }
+  lines.push('FHIR:      not in this version', 'DIMSE:     not in this version', `Data:      ${data}`)
+  return lines.join('\n')
+}
+
+/** @throws UsageError for anything but a port number or `off` */
+function port(given: Given, flag: string): { readonly port?: number | 'off' } {
+  const value = text(given, flag)
+  if (value === undefined) return {}
+  if (value === 'off') return { port: 'off' }
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65535) {
+    throw new UsageError(`--${flag} wants a port number or off, not ${value}`)
+  }
+  return { port: Number(value) }
+}
+
+/** The address is ours, and goes as an argument: no shell reads it. */
+function browse(url: string): void {
+  const program = process.platform === 'darwin' ? 'open' : process.platform === 'win32' ? 'explorer' : 'xdg-open'
+  const child = spawn(program, [url], { stdio: 'ignore', detached: true })
+  child.on('error', () => process.stderr.write(`Open ${url} in a browser.\n`))
+  child.unref()
+}

@@ -1,0 +1,66 @@
+import { ROLES, type Role } from '#model/permission.ts'
+import { type ArchiveCommand, action, type Given, needed, operand, text, texts, UsageError } from '../command.ts'
+
+export const tokenCommand: ArchiveCommand = {
+  runs: 'in-owner',
+  name: 'token',
+  summary: 'Make and revoke tokens for programs',
+  operands: 'create | list | revoke ID',
+  flags: {
+    role: { type: 'string', value: 'ROLE', about: ROLES.join(', ') },
+    patient: { type: 'string', value: 'ID', multiple: true, about: 'only these patients' },
+    issuer: { type: 'string', value: 'ISSUER', about: 'issuer of the patient identifiers' },
+    scope: { type: 'string', value: 'SCOPE', multiple: true, about: 'SMART scope or name of a right, e.g. object.read' },
+    expires: { type: 'string', value: 'TIME', about: 'time to live, e.g. 90m, 1h, 30d; else until revoked' },
+    name: { type: 'string', value: 'NAME', about: 'what it is for' },
+  },
+  operandCount: [1, 2],
+  more: 'create prints the token and nothing else; it is kept nowhere and takes effect at once.',
+  async run({ tokens }, given, emit) {
+    switch (action(given, ['create', 'list', 'revoke'])) {
+      case 'create': {
+        const patients = texts(given, 'patient')
+        const issuer = text(given, 'issuer') ?? null
+        if (issuer !== null && patients.length === 0) throw new UsageError('--issuer goes with --patient')
+        const name = text(given, 'name')
+        const expires = text(given, 'expires')
+        const { token, view } = await tokens.create(
+          {
+            role: roleOf(given),
+            scopes: texts(given, 'scope'),
+            patients: patients.length === 0 ? null : patients.map((id) => ({ id, issuer })),
+            ...(name === undefined ? {} : { name }),
+            ...(expires === undefined ? {} : { expires }),
+          },
+          'local',
+          null,
+        )
+        await emit({ json: { token, ...view }, text: token })
+        return 0
+      }
+      case 'list': {
+        for (const token of tokens.list()) {
+          const { id, role, state, name, expiresAt } = token
+          await emit({
+            json: token,
+            text: `${id}  ${role.padEnd(13)} ${state.padEnd(8)} ${expiresAt ?? 'until revoked'}  ${name}`,
+          })
+        }
+        return 0
+      }
+      case 'revoke': {
+        const view = await tokens.revoke(operand(given, 1, 'the id of the token'), 'local', null)
+        await emit({ json: view, text: `${view.id} ${view.state}` })
+        return 0
+      }
+    }
+  },
+}
+
+/** @throws UsageError for a role that is none */
+export function roleOf(given: Given): Role {
+  const name = needed(given, 'role')
+  const role = ROLES.find((each) => each === name)
+  if (role === undefined) throw new UsageError(`--role wants one of: ${ROLES.join(', ')}`)
+  return role
+}
