@@ -50,6 +50,9 @@ export interface SegmentStore {
    */
   flushed(): { readonly segment: string; readonly offset: number } | null
 
+  /** Ends the segment being appended to, so that compaction may take it; the next append begins a new one. */
+  seal(): Promise<void>
+
   /** Segments in the order they were begun, with length in bytes and whether they can still grow. */
   segments(): Promise<readonly { readonly name: string; readonly length: number; readonly sealed: boolean }[]>
 

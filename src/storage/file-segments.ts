@@ -7,6 +7,7 @@ import {
   checkedRange,
   listSegments,
   OpenFiles,
+  type Recovery,
   readLocation,
   segmentEnd,
   segmentName,
@@ -24,16 +25,6 @@ export interface FileSegmentOptions {
   readonly reserveBytes?: number
   /** Called once, when a flush failed and the store became read-only. */
   readonly alarm?: (error: ArchiveError) => void
-}
-
-/** What start-up found and did. Positions in bytes. */
-export interface Recovery {
-  /** Unacknowledged tails that were dropped. */
-  readonly dropped: readonly { readonly segment: string; readonly from: number; readonly bytes: number }[]
-  /** Segments shorter than what the index was told is flushed: bytes are lost. */
-  readonly short: readonly { readonly segment: string; readonly length: number; readonly flushed: number }[]
-  /** Segments the index has no position of: taken over whole, or never acknowledged. verify tells which. */
-  readonly unlisted: readonly string[]
 }
 
 /** Segments as files. The store stays usable for reads after any failure. */
@@ -109,6 +100,13 @@ class SegmentDirectory implements FileSegments {
 
   flushed(): { readonly segment: string; readonly offset: number } | null {
     return this.#open === null ? null : { segment: this.#open.name, offset: this.#open.length }
+  }
+
+  seal(): Promise<void> {
+    return this.#alone(async () => {
+      this.#mustBeWritable()
+      if (this.#open !== null) await this.#seal(this.#open)
+    })
   }
 
   async segments(): Promise<readonly { name: string; length: number; sealed: boolean }[]> {

@@ -23,7 +23,7 @@ export function openMemorySegments(options: { readonly segmentBytesMax?: number;
     segments.set(name, { entries: [], length: 0, sealed: false })
     return name
   }
-  const seal = (name: string): void => {
+  const end = (name: string): void => {
     const segment = segments.get(name)
     if (segment === undefined || segment.sealed) return
     segment.length += TRAILER_BYTES
@@ -59,7 +59,7 @@ export function openMemorySegments(options: { readonly segmentBytesMax?: number;
         current.length > 0 &&
         current.length + bytes + TRAILER_BYTES > limit
       ) {
-        seal(open)
+        end(open)
         open = null
       }
       open ??= begin()
@@ -85,7 +85,7 @@ export function openMemorySegments(options: { readonly segmentBytesMax?: number;
       segment.length = contentStart - BLOCK_BYTES
       const content = [file.subarray(contentStart, contentStart + contentLength)]
       const locations = [{ name: entry.name, content }, ...entry.followedBy].map((each) => put(name, segment, each))
-      seal(name)
+      end(name)
       unlinkSync(entry.path)
       return locations
     },
@@ -101,6 +101,10 @@ export function openMemorySegments(options: { readonly segmentBytesMax?: number;
       return Uint8Array.from(entry.bytes.subarray(start, end))
     },
     flushed: () => (open === null ? null : { segment: open, offset: segments.get(open)?.length ?? 0 }),
+    async seal() {
+      if (open !== null) end(open)
+      open = null
+    },
     async segments() {
       return [...segments].map(([name, { length, sealed }]) => ({ name, length, sealed: sealed || name !== open }))
     },

@@ -181,3 +181,13 @@ export async function segmentEnd(file: DiskFile, from: number, limit: number): P
   const walk = walkSegment(file, '', from, limit)
   for (let step = await walk.next(); ; step = await walk.next()) if (step.done) return step.value
 }
+
+/** What start-up found and did. Positions in bytes. */
+export interface Recovery {
+  /** Unacknowledged tails that were dropped. */
+  readonly dropped: readonly { readonly segment: string; readonly from: number; readonly bytes: number }[]
+  /** Segments shorter than what the index was told is flushed: bytes are lost. */
+  readonly short: readonly { readonly segment: string; readonly length: number; readonly flushed: number }[]
+  /** Segments the index has no position of: taken over whole, or never acknowledged. verify tells which. */
+  readonly unlisted: readonly string[]
+}
