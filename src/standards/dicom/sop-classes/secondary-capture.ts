@@ -199,7 +199,11 @@ function summary(dataSet: DataSet): Summary {
 export const secondaryCaptures: ObjectFamily = {
   id: ID,
   version: 1,
-  recognise: (sopClassUID) => CLASSES.has(sopClassUID),
+  recognise(sopClassUID, dataSet) {
+    if (CLASSES.has(sopClassUID)) return true
+    // One maker stores the picture of its dose page as CT Image.
+    return sopClassUID === SOP_CLASS.ctImage && doseSigns(dataSet).some(({ strong }) => strong)
+  },
   validate,
   facts,
   summary,
