@@ -51,8 +51,6 @@ async function execute(command: Command, given: Given): Promise<ExitStatus> {
   }
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
-  // A reader that went away (a closed pipe) is no reason to stop what is being stored.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe)
   try {
     const data = resolve(text(given, 'data') ?? 'data')
     if (command.runs === 'here') return await command.run(data, given, terminal.emit, stop.signal)
@@ -65,10 +63,6 @@ async function execute(command: Command, given: Given): Promise<ExitStatus> {
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
   }
-}
-
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
 }
 
 /** Says why a command could not run. A fault of ours is told with its stack, so that it can be reported. */

@@ -16,8 +16,15 @@ const FILES_MAX = 500_000
 export class FileSetCheck {
   /** Label of each file met, normalised, with whether it was an object. */
   readonly #seen = new Map<string, { readonly label: string; readonly isObject: boolean }>()
+  /** Folders that have an index of their own. */
+  readonly #folders: string[] = []
   #underWay = 0
   #settled = Promise.withResolvers<void>()
+
+  /** Another index was met: what is below its folder belongs to its file-set. */
+  sawIndex(label: string): void {
+    this.#folders.push(folderOf(label))
+  }
 
   /** A file was met and will be judged. */
   begin(): void {
@@ -57,6 +64,7 @@ export class FileSetCheck {
   /** Where index and medium differ. `label` is the DICOMDIR's own: what it lists is below its folder. */
   differences(label: string, index: FileSetIndex): readonly Finding[] {
     const folder = label.slice(0, label.length - 'DICOMDIR'.length)
+    const others = this.#folders.filter((other) => other.length > folderOf(label).length)
     const findings = [...structure(index)]
     const listed = new Set<string>()
     for (const { fileId, offset } of index.records) {
@@ -72,7 +80,8 @@ export class FileSetCheck {
     }
     const below = normalised(folder)
     for (const [path, { label: seen, isObject }] of this.#seen) {
-      if (isObject && path.startsWith(below) && !listed.has(path)) findings.push(note(`present but not listed: ${seen}`))
+      if (!isObject || !path.startsWith(below) || listed.has(path)) continue
+      if (!others.some((other) => path.startsWith(other))) findings.push(note(`present but not listed: ${seen}`))
     }
     if (findings.length <= DIFFERENCES_TOLD_MAX) return findings
     const untold = findings.length - DIFFERENCES_TOLD_MAX
@@ -105,6 +114,10 @@ function* structure(index: FileSetIndex): Generator<Finding> {
 
 function leavesTheMedium(component: string): boolean {
   return component === '..' || component === '.' || component === '' || /[/\0:]/.test(component)
+}
+
+function folderOf(label: string): string {
+  return normalised(label.slice(0, label.length - 'DICOMDIR'.length))
 }
 
 /** Case, a version number and a final dot differ between how ISO 9660 media are mounted. */

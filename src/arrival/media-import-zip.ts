@@ -53,6 +53,7 @@ export async function* expandZip(container: Container, into: ContainerImport): A
       if (into.isFileSetIndex(memberLabel)) last.push(member)
       else if (!(yield* expandMember(memberLabel, member, container, into, check))) return
     }
+    for (const member of last) check.sawIndex(`${label}!/${member.name}`)
     for (const member of last) {
       if (!(yield* expandMember(`${label}!/${member.name}`, member, container, into, check))) return
     }

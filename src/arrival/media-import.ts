@@ -83,6 +83,7 @@ export class MediaImport implements ContainerImport {
         if (found.kind === 'file' && isFileSetIndex(found.label)) last.push(found)
         else if (!this.#told(found.label)) yield this.#jobOf(found, check)
       }
+      for (const found of last) check.sawIndex(found.label)
       for (const found of last) if (!this.#told(found.label)) yield this.#jobOf(found, check)
     }
   }

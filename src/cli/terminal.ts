@@ -8,6 +8,7 @@ export class Terminal {
   readonly #json: boolean
   readonly #out: NodeJS.WriteStream
   readonly #error: NodeJS.WriteStream
+  readonly #closed = new Set<NodeJS.WriteStream>()
   #progressShown = false
   #progressAtMs = 0
 
@@ -15,6 +16,13 @@ export class Terminal {
     this.#json = json
     this.#out = out
     this.#error = error
+    // A reader that went away (a closed pipe) is no reason to stop what is being stored.
+    for (const stream of [out, error]) {
+      stream.on('error', (failure: NodeJS.ErrnoException) => {
+        if (failure.code !== 'EPIPE') throw failure
+        this.#closed.add(stream)
+      })
+    }
   }
 
   readonly emit: Emit = (line: Line) => {
@@ -48,8 +56,13 @@ export class Terminal {
   /** @returns a promise while the stream is full: whoever reads slowly slows the command down */
   #write(stream: NodeJS.WriteStream, text: string): Promise<void> | void {
     this.end()
-    if (stream.write(`${text}\n`) || stream.destroyed) return
-    return once(stream, 'drain').then(() => undefined)
+    if (this.#closed.has(stream) || stream.write(`${text}\n`)) return
+    return Promise.race([once(stream, 'drain'), once(stream, 'close')]).then(
+      () => undefined,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EPIPE') throw error
+      },
+    )
   }
 }
 

@@ -1,8 +1,10 @@
 import type { ByteSource } from '../byte-source.ts'
 import { readFileMeta } from '../dicom/file-meta.ts'
+import { type Encoding, IMPLICIT_LE } from '../dicom/encoding.ts'
 import { DEFAULT_LIMITS } from '../dicom/limits.ts'
+import { QuietVisitor } from '../dicom/quiet-visitor.ts'
 import { transferSyntax } from '../dicom/transfer-syntax.ts'
-import { type Encoding, IMPLICIT_LE, QuietVisitor, walkDataSet } from '../dicom/walk.ts'
+import { walkDataSet } from '../dicom/walk.ts'
 
 /** A directory record of a DICOMDIR. PS3.3 section F.3.2.2. */
 export interface DirectoryRecord {

@@ -37,7 +37,7 @@ export class ZipArchive {
    *
    * @throws ZipError `not-a-zip`, `damaged`, `entries`, `overlap`
    */
-  static async open(path: string, limits: ZipLimits = ZIP_LIMITS): Promise<ZipArchive> {
+  static async open(path: string | Buffer, limits: ZipLimits = ZIP_LIMITS): Promise<ZipArchive> {
     const file = await open(path, 'r')
     try {
       const { size } = await file.stat()
