@@ -1,5 +1,6 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ArchiveError } from '#errors.ts'
+import { rawProblem } from './http-server-problem.ts'
 
 /** Places for requests that are served at once: for all, and of these for one subject. threats.md R22. */
 export class Places {
@@ -50,6 +51,7 @@ export class Places {
 
 interface Watched {
   readonly request: IncomingMessage
+  readonly response: ServerResponse
   bytesAtStart: number
   startedAt: number
 }
@@ -71,9 +73,9 @@ export class BodyRate {
   }
 
   /** Watches a request until its body has arrived. */
-  watch(request: IncomingMessage): void {
+  watch(request: IncomingMessage, response: ServerResponse): void {
     if (request.complete) return
-    const entry = { request, bytesAtStart: request.socket.bytesRead, startedAt: performance.now() }
+    const entry = { request, response, bytesAtStart: request.socket.bytesRead, startedAt: performance.now() }
     this.#watched.add(entry)
     const forget = () => this.#watched.delete(entry)
     request.once('close', forget)
@@ -100,13 +102,21 @@ export class BodyRate {
       if (elapsed < this.#windowMs) continue
       if (arrived - entry.bytesAtStart < (this.#bytesPerSecond * elapsed) / 1000) {
         this.#watched.delete(entry)
-        request.destroy(new ArchiveError('request.timeout', 'the body arrived too slowly'))
+        endSlow(request, entry.response)
         continue
       }
       entry.bytesAtStart = arrived
       entry.startedAt = now
     }
   }
+}
+
+/** Answers 408 if nothing was answered yet, then ends the request, whoever reads its body. */
+function endSlow(request: IncomingMessage, response: ServerResponse): void {
+  const why = 'The body arrived too slowly.'
+  const end = () => request.destroy(new ArchiveError('request.timeout', why))
+  if (response.headersSent) end()
+  else request.socket.write(rawProblem('request.timeout', 408, 'Request Timeout', why), end)
 }
 
 /** Bytes and time given to a body that is refused, so that its sender can read the answer instead of a reset. */

@@ -73,7 +73,10 @@ export function sendProblem(reply: FastifyReply, error: unknown, log: ErrorLog |
   const told = problemOf(error, log)
   const wait = retryAfterSeconds(error)
   if (wait !== undefined) reply.header('retry-after', String(wait))
-  return reply.code(told.status).header('content-type', 'application/problem+json').send(JSON.stringify(told))
+  return reply
+    .code(told.status)
+    .header('content-type', 'application/problem+json')
+    .send(Buffer.from(JSON.stringify(told)))
 }
 
 /** The same for a connection whose request could not even be parsed. */

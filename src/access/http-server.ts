@@ -267,7 +267,7 @@ export function buildHttp(options: HttpOptions): Built {
     if (route.body === undefined) refuseLargeBody(raw)
     else {
       if (waiting.delete(raw)) reply.raw.writeContinue()
-      rate.watch(raw)
+      rate.watch(raw, reply.raw)
     }
     const body = route.body === 'json' ? await readJson(raw, config.limits) : undefined
     const asked = new Request(options.auditor, request, reply, { body, subject, visibility, origin })

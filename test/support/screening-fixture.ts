@@ -1,0 +1,65 @@
+import type { Claims, Door } from '#model/arrival.ts'
+import type { ScreeningPolicy } from '#model/settings.ts'
+import { type ScreenTools, screen, screenSync } from '#screening/screen.ts'
+import type { Screened } from '#screening/screened.ts'
+import { memorySource } from '#standards/byte-source.ts'
+import { DEFAULT_LIMITS } from '#standards/dicom/limits.ts'
+
+/** What a new site has: no override, nobody known. */
+export const PLAIN_POLICY: ScreeningPolicy = {
+  rules: {},
+  privateElements: 'keep',
+  tiffSopClasses: [],
+  unknownSopClasses: 'keep',
+  unknownTransferSyntaxes: 'reject',
+  trust: 'unknown',
+}
+
+export interface Judging {
+  readonly door?: Door
+  readonly path?: string
+  readonly claims?: Claims
+  readonly policy?: Partial<ScreeningPolicy>
+}
+
+function arrivalOf(bytes: Uint8Array, { door = 'stow', path = 'I1', claims = {} }: Judging) {
+  return {
+    source: memorySource(bytes),
+    bytes: { in: 'memory', bytes } as const,
+    claims,
+    provenance: {
+      door,
+      peer: null,
+      originator: null,
+      user: null,
+      address: null,
+      medium: null,
+      path,
+      time: '2026-11-24T00:00:00.000Z',
+    },
+  }
+}
+
+/** Judges bytes as a door would have them judged, without a scanner. */
+export function judge(bytes: Uint8Array, how: Judging = {}): Screened {
+  return screenSync(arrivalOf(bytes, how), { ...PLAIN_POLICY, ...how.policy }, { limits: DEFAULT_LIMITS })
+}
+
+/** The same with a scanner. */
+export async function judgeScanned(
+  bytes: Uint8Array,
+  tools: Pick<ScreenTools, 'scanner' | 'clean'>,
+  how: Judging = {},
+): Promise<Screened> {
+  return screen(arrivalOf(bytes, how), { ...PLAIN_POLICY, ...how.policy }, { limits: DEFAULT_LIMITS, ...tools })
+}
+
+/** One row of a verdict table: what arrives, what must be said. */
+export interface VerdictRow {
+  readonly name: string
+  readonly bytes: () => Uint8Array
+  readonly verdict: Screened['verdict']
+  /** The rule that decides; for `accept`, a rule that must not have decided anything graver than a remark. */
+  readonly rule?: string
+  readonly how?: Judging
+}
