@@ -1,5 +1,6 @@
 import { type ByteSource, READ_BYTES_MAX } from '../byte-source.ts'
 import { decodeText, decodeValues } from './charset.ts'
+import { vrOf } from './dictionary.ts'
 import type { Encoding } from './encoding.ts'
 import { DicomError, type Problem, tagText } from './errors.ts'
 import { DEFAULT_LIMITS, type DicomLimits } from './limits.ts'
@@ -208,18 +209,21 @@ export function string(dataSet: DataSet, tag: number): string | null {
 export function text(dataSet: DataSet, tag: number): string | null {
   const element = dataSet.elements.get(tag)
   if (element === undefined || element.valueLength <= 0) return null
-  const kind = kindOf(element.vr)
+  const vr = readableVr(element)
+  const kind = kindOf(vr)
   if (kind !== 'text' && kind !== 'name') return elementStrings(dataSet, element).join('\\') || null
-  const decoded = decodeText(bytesOf(dataSet, element), dataSet.charsets, isSingleText(element.vr) ? 'text' : 'single')
-  return withoutPadding(decoded, isSingleText(element.vr)) || null
+  const decoded = decodeText(bytesOf(dataSet, element), dataSet.charsets, isSingleText(vr) ? 'text' : 'single')
+  return withoutPadding(decoded, isSingleText(vr)) || null
 }
 
 /** The numeric values of US, SS, UL, SL, FL, FD, SV, UV (as doubles), AT, and of DS and IS as text that is a number. */
 export function numbers(dataSet: DataSet, tag: number): number[] {
   const element = dataSet.elements.get(tag)
   if (element === undefined) return []
-  if (kindOf(element.vr) === 'number' || element.vr === 'AT')
-    return decodeNumbers(element.vr, bytesOf(dataSet, element), dataSet.encoding.bigEndian)
+  const vr = readableVr(element)
+  if (kindOf(vr) === 'number' || vr === 'AT') {
+    return decodeNumbers(vr, bytesOf(dataSet, element), element.vr !== 'UN' && dataSet.encoding.bigEndian)
+  }
   return elementStrings(dataSet, element).map((value) => (value === '' ? Number.NaN : Number(value)))
 }
 
@@ -248,8 +252,20 @@ export function sequence(dataSet: DataSet, tag: number): readonly DataSet[] {
 
 /** Decodes the values of one element of `dataSet`. */
 export function elementStrings(dataSet: DataSet, element: Element): string[] {
-  if (element.valueLength <= 0 || element.items !== undefined || kindOf(element.vr) === 'binary') return []
-  return decodeStrings(element.vr, bytesOf(dataSet, element), dataSet.charsets, dataSet.encoding.bigEndian)
+  if (element.valueLength <= 0 || element.items !== undefined) return []
+  const vr = readableVr(element)
+  if (kindOf(vr) === 'binary') return []
+  return decodeStrings(
+    vr,
+    bytesOf(dataSet, element),
+    dataSet.charsets,
+    element.vr !== 'UN' && dataSet.encoding.bigEndian,
+  )
+}
+
+/** The VR a value is read by: for UN what the dictionary knows, since UN carries the value as implicit VR would. */
+export function readableVr({ tag, vr }: Pick<Element, 'tag' | 'vr'>): string {
+  return vr === 'UN' ? vrOf(tag) : vr
 }
 
 /** Decodes a value to text without padding, one string per value; binary and sequences have none. */
@@ -269,7 +285,7 @@ export function decodeStrings(
       if (isSingleText(vr)) return [withoutPadding(decodeText(bytes, charsets, 'text'), true)]
       return decodeValues(bytes, charsets, 'single').map((value) => withoutPadding(value, false))
     case 'name':
-      return decodeValues(bytes, charsets, 'pn').map((value) => withoutPadding(value, false))
+      return decodeValues(bytes, charsets, 'pn').map(withoutEmptyGroups)
     case 'ascii':
     case 'decimal': {
       const value = Buffer.from(bytes).toString('latin1')
@@ -279,6 +295,14 @@ export function decodeStrings(
     default:
       return []
   }
+}
+
+/** A name without padding and without the `=` of component groups that are empty at its end. PS3.5 section 6.2.1.1. */
+function withoutEmptyGroups(name: string): string {
+  const trimmed = withoutPadding(name, false)
+  let end = trimmed.length
+  while (end > 0 && trimmed[end - 1] === '=') end--
+  return trimmed.slice(0, end)
 }
 
 /** Strips padding: spaces and NUL behind, and before too where PS3.5 Table 6.2-1 calls leading spaces insignificant. */

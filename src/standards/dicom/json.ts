@@ -1,17 +1,19 @@
 import { ByteWindow } from './byte-window.ts'
 import { isAsciiCompatible } from './charset.ts'
-import { DataSet, decodeStrings, type Fragment, numberAt, numberBytes, readCharsets } from './data-set.ts'
+import { DataSet, decodeStrings, type Fragment, numberAt, numberBytes, readableVr, readCharsets } from './data-set.ts'
 import type { Encoding } from './encoding.ts'
 import { type Problem, tagText } from './errors.ts'
 import { JsonOutput } from './json-output.ts'
 import { writeDecimals, writeNames, writeTexts } from './json-values.ts'
 import { DEFAULT_LIMITS, type DicomLimits } from './limits.ts'
 import type { Part10 } from './open.ts'
+import type { PickList, PickNode } from './pick-list.ts'
 import { type PixelElement, pixelElement } from './pixel-element.ts'
 import { isSingleText, kindOf, swapBytes, swapUnit, type ValueKind } from './value-representation.ts'
 import { type Visitor, type WalkEnd, walkDataSet } from './walk.ts'
 
 export { type BulkDataResolver, jsonToDataSet, jsonToDataSets } from './json-read.ts'
+export { type PickList, pickList } from './pick-list.ts'
 
 export interface JsonOptions {
   /**
@@ -37,35 +39,6 @@ export interface DicomJson {
   readonly pixel: PixelElement | null
   readonly walk: WalkEnd
   readonly problems: readonly Problem[]
-}
-
-interface PickNode {
-  readonly path: string
-  wanted: boolean
-  readonly within: Map<number, PickNode>
-}
-
-/** Prepared paths of attributes. */
-export type PickList = ReadonlyMap<number, PickNode>
-
-/** Prepares paths (`00100010`, `00400275.00400009`) once, so that a walk pays nothing for them. */
-export function pickList(paths: Iterable<string>): PickList {
-  const list = new Map<number, PickNode>()
-  for (const path of paths) {
-    let within = list
-    let node: PickNode | undefined
-    let above = ''
-    for (const tag of path.split('.')) {
-      if (!/^[\dA-F]{8}$/.test(tag)) throw new RangeError(`${path} is no path of tags`)
-      above = above === '' ? tag : `${above}.${tag}`
-      const number = Number.parseInt(tag, 16)
-      node = within.get(number) ?? { path: above, wanted: false, within: new Map() }
-      within.set(number, node)
-      within = node.within
-    }
-    if (node !== undefined) node.wanted = true
-  }
-  return list
 }
 
 /**
@@ -196,7 +169,7 @@ class JsonWriter implements Visitor {
     else if (valueLength > this.#valueMax) this.#bulk(tag)
     else this.#value(vr, kind, valueOffset, valueLength)
     const pick = level.picks?.get(tag)
-    if (pick?.wanted === true && valueLength <= this.#valueMax) this.#pick(pick, vr, valueOffset, valueLength)
+    if (pick?.wanted === true && valueLength <= this.#valueMax) this.#pick(pick, tag, vr, valueOffset, valueLength)
   }
 
   startSequence(
@@ -385,10 +358,12 @@ class JsonWriter implements Visitor {
     this.#out.byte(CLOSE)
   }
 
-  #pick(pick: PickNode, vr: string, valueOffset: number, valueLength: number): void {
-    const { charsets, bigEndian } = this.#level
+  #pick(pick: PickNode, tag: number, vr: string, valueOffset: number, valueLength: number): void {
+    const { charsets } = this.#level
+    const bigEndian = vr !== 'UN' && this.#level.bigEndian
     const index = this.#window.ensure(valueOffset, valueLength)
-    const values = decodeStrings(vr, this.#window.bytes.subarray(index, index + valueLength), charsets, bigEndian)
+    const read = readableVr({ tag, vr })
+    const values = decodeStrings(read, this.#window.bytes.subarray(index, index + valueLength), charsets, bigEndian)
     const held = this.picked.get(pick.path)
     if (held === undefined) this.picked.set(pick.path, values)
     else if (this.#depth > 0) held.push(...values.slice(0, 1000))

@@ -115,9 +115,10 @@ export class DataSetWalker {
       }
       const open = length === UNDEFINED
       const parent = this.#levels[this.#depth - 1]!
-      if (!open && length > level.sequenceEnd - at - 8) this.#overrun(level, parent, at, length)
-      level.startDataSet(open ? level.sequenceEnd : at + 8 + length, open, this.#tagCount, parent.signed)
-      this.#visitor.startItem(level.itemIndex, at + 8, open ? -1 : length, this.#depth, at)
+      let end = open ? level.sequenceEnd : at + 8 + length
+      if (end > level.sequenceEnd) end = this.#overrun(level, parent, at, length)
+      level.startDataSet(end, open, this.#tagCount, parent.signed)
+      this.#visitor.startItem(level.itemIndex, at + 8, open ? -1 : end - at - 8, this.#depth, at)
       return at + 8
     }
     if (tag === SEQUENCE_END) {
@@ -133,14 +134,18 @@ export class DataSetWalker {
     throw new DicomError('dicom.malformed', 'R3', 'a sequence holds something that is no item', at, level.sequenceTag)
   }
 
-  /** An item longer than its sequence: the item counts, as for other readers, while it stays within what is around. */
-  #overrun(level: WalkLevel, parent: WalkLevel, at: number, length: number): void {
+  /**
+   * An item longer than its sequence. As other readers do: what is around lends it the bytes, and where that has none
+   * either the item ends with its sequence.
+   */
+  #overrun(level: WalkLevel, parent: WalkLevel, at: number, length: number): number {
     const left = level.sequenceEnd - at - 8
-    if (level.sequenceOpen || length > parent.itemEnd - at - 8) {
-      throw new DicomError('dicom.malformed', 'R1', `an item of ${length} bytes in ${left}`, at, level.sequenceTag)
-    }
-    this.#tell('item-overrun', `an item of ${length} bytes in a sequence with ${left} left`, at, level.sequenceTag)
-    level.sequenceEnd = at + 8 + length
+    const detail = `an item of ${length} bytes in ${left}`
+    if (level.sequenceOpen || this.#probing)
+      throw new DicomError('dicom.malformed', 'R1', detail, at, level.sequenceTag)
+    this.#tell('item-overrun', detail, at, level.sequenceTag)
+    if (length <= parent.itemEnd - at - 8) level.sequenceEnd = at + 8 + length
+    return level.sequenceEnd
   }
 
   #closeItem(level: WalkLevel, end: number): void {
