@@ -167,7 +167,7 @@ for (const { name, open } of adapters) {
         for (const identifier of ['1.1', 'object-1.1', sha('kept 1.1'), sha('arrived 1.1')]) {
           assert.equal(await reader.find(identifier, visibility), undefined)
         }
-        const seen = visibility === onlyP2 ? 1 : 0
+        const seen: number = visibility === onlyP2 ? 1 : 0
         for (const level of ['study', 'series', 'instance'] as const) {
           for (const match of [[], [matching(0x0020000d, ['s1', 's2'])], [matching(MODALITIES, 'CT')]]) {
             const { rows } = await reader.search(queryOf(level, match), visibility)
