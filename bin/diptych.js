@@ -15,7 +15,9 @@ if (major >= LEAST_MAJOR) {
   const candidates = ['../node_modules/node/bin/node', '../node_modules/.bin/node', '../../node/bin/node']
   const node = candidates.map((path) => fileURLToPath(new URL(path, import.meta.url))).find((path) => existsSync(path))
   if (node === undefined) {
-    process.stderr.write(`diptych needs Node ${LEAST_MAJOR} or newer; this is ${process.versions.node}. Run npm ci first.\n`)
+    process.stderr.write(
+      `diptych needs Node ${LEAST_MAJOR} or newer; this is ${process.versions.node}. Run npm ci first.\n`,
+    )
     process.exit(1)
   }
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })

@@ -92,7 +92,10 @@ async function* expandMember(
   const costBytes = bytes.in === 'memory' ? bytes.bytes.byteLength : 0
   const unsafe = nameFinding(member)
   if (into.isFileSetIndex(label)) {
-    yield { costBytes, run: async () => ({ result: withFinding(await into.fileSetIndex(label, bytes, check), unsafe) }) }
+    yield {
+      costBytes,
+      run: async () => ({ result: withFinding(await into.fileSetIndex(label, bytes, check), unsafe) }),
+    }
     return true
   }
   check.begin()

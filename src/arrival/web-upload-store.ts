@@ -219,7 +219,8 @@ export class Uploads {
   /** Drops what nobody came back for. */
   async sweep(nowMs: number = Date.now()): Promise<void> {
     for (const [id, { state, touchedMs, busy }] of this.#known) {
-      if (busy || state.state === 'running' || nowMs - touchedMs < this.#options.limits.uploadHours * 3_600_000) continue
+      if (busy || state.state === 'running' || nowMs - touchedMs < this.#options.limits.uploadHours * 3_600_000)
+        continue
       this.#known.delete(id)
       await this.#files.remove(id)
     }
@@ -313,6 +314,8 @@ export class Uploads {
 function isFailure(line: ImportLine): boolean {
   return (
     !line.stored &&
-    line.findings.some(({ rule }) => rule === 'unreadable' || rule.startsWith('storage.') || rule.startsWith('archive.'))
+    line.findings.some(
+      ({ rule }) => rule === 'unreadable' || rule.startsWith('storage.') || rule.startsWith('archive.'),
+    )
   )
 }

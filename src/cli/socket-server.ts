@@ -50,11 +50,7 @@ export async function listenForCommands(
   }
 }
 
-async function serve(
-  socket: Socket,
-  archive: Archive,
-  commands: ReadonlyMap<string, ArchiveCommand>,
-): Promise<void> {
+async function serve(socket: Socket, archive: Archive, commands: ReadonlyMap<string, ArchiveCommand>): Promise<void> {
   const stop = new AbortController()
   socket.on('error', () => stop.abort()) // the caller is gone; its command stops as if interrupted
   socket.on('close', () => stop.abort())

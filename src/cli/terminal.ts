@@ -93,8 +93,8 @@ export function sizeText(bytes: number): string {
 
 /** Names from media may carry control and direction characters; a terminal must not obey them. threats.md E1, R16. */
 export function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (character) => {
+  return text.replace(/\p{Cc}|\p{Bidi_Control}/gu, (character) => {
+    if (character === '\n' || character === '\t') return character
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }

@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path'
-import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
 import { type ImportLine, needsAttention } from '#arrival/import-line.ts'
+import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
 import type { Archive } from '../../app.ts'
 import { type ArchiveCommand, type Emit, type ExitStatus, type Flag, type Given, isSet, text } from '../command.ts'
 import { sizeText } from '../terminal.ts'

@@ -19,7 +19,10 @@ export const laterCommands: readonly OwnCommand[] = Object.entries(LATER).map(([
   flags: {},
   operandCount: [0, Number.POSITIVE_INFINITY],
   async run(_dataDirectory, _given, emit) {
-    await emit({ json: { error: 'not-in-this-version', command: name }, note: `diptych ${name} is not in this version.` })
+    await emit({
+      json: { error: 'not-in-this-version', command: name },
+      note: `diptych ${name} is not in this version.`,
+    })
     return 1
   },
 }))

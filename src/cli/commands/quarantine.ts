@@ -1,5 +1,5 @@
-import type { QuarantineItem } from '#model/quarantine.ts'
 import { ArchiveError } from '#errors.ts'
+import type { QuarantineItem } from '#model/quarantine.ts'
 import { type ArchiveCommand, action, needed, operand, text, wholeNumber } from '../command.ts'
 import { sizeText } from '../terminal.ts'
 
@@ -64,7 +64,10 @@ function longText(item: QuarantineItem): string {
   const rows = [
     ['number', item.id],
     ['state', item.state],
-    ['arrived', `${item.arrivedAt} by ${item.door}${item.peer === null ? '' : ` from ${item.peer}`}, ${item.arrivals} times`],
+    [
+      'arrived',
+      `${item.arrivedAt} by ${item.door}${item.peer === null ? '' : ` from ${item.peer}`}, ${item.arrivals} times`,
+    ],
     ['SHA-256', item.sha256],
     ['size', sizeText(item.size)],
     ['SOP Instance UID', item.sopInstanceUid ?? 'none'],

@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { pino } from 'pino'
 import type { Archive } from '../../app.ts'
 import type { Config } from '../../config.ts'

@@ -48,7 +48,7 @@ export const settingsCommand: ArchiveCommand = {
       }
       return 0
     }
-    const value = what === 'unset' ? null : valueOf(operand(given, 2, 'the value'))
+    const value = what === 'unset' ? null : jsonOrText(operand(given, 2, 'the value'))
     await settings.change({ [key]: value }, 'local', null)
     const now = settings.all().find((setting) => setting.key === key)
     await emit({ json: now, text: `${key} is ${JSON.stringify(now?.value)}` })
@@ -57,7 +57,7 @@ export const settingsCommand: ArchiveCommand = {
 }
 
 /** JSON, or text where it is no JSON. */
-function valueOf(given: string): unknown {
+function jsonOrText(given: string): unknown {
   try {
     return JSON.parse(given)
   } catch {

@@ -10,7 +10,12 @@ export const tokenCommand: ArchiveCommand = {
     role: { type: 'string', value: 'ROLE', about: ROLES.join(', ') },
     patient: { type: 'string', value: 'ID', multiple: true, about: 'only these patients' },
     issuer: { type: 'string', value: 'ISSUER', about: 'issuer of the patient identifiers' },
-    scope: { type: 'string', value: 'SCOPE', multiple: true, about: 'SMART scope or name of a right, e.g. object.read' },
+    scope: {
+      type: 'string',
+      value: 'SCOPE',
+      multiple: true,
+      about: 'SMART scope or name of a right, e.g. object.read',
+    },
     expires: { type: 'string', value: 'TIME', about: 'time to live, e.g. 90m, 1h, 30d; else until revoked' },
     name: { type: 'string', value: 'NAME', about: 'what it is for' },
   },

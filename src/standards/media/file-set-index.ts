@@ -1,6 +1,6 @@
 import type { ByteSource } from '../byte-source.ts'
-import { readFileMeta } from '../dicom/file-meta.ts'
 import { type Encoding, IMPLICIT_LE } from '../dicom/encoding.ts'
+import { readFileMeta } from '../dicom/file-meta.ts'
 import { DEFAULT_LIMITS } from '../dicom/limits.ts'
 import { QuietVisitor } from '../dicom/quiet-visitor.ts'
 import { transferSyntax } from '../dicom/transfer-syntax.ts'

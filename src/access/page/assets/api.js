@@ -33,7 +33,10 @@ export async function call(path, { method = 'GET', json, body, headers = {}, acc
       redirect: 'error',
     })
   } catch {
-    throw new Problem(0, { detail: 'The archive does not answer.', hint: 'Is it still running? Try again in a moment.' })
+    throw new Problem(0, {
+      detail: 'The archive does not answer.',
+      hint: 'Is it still running? Try again in a moment.',
+    })
   }
   if (response.ok) return response
   const told = response.headers.get('content-type')?.includes('json') ? await response.json() : null

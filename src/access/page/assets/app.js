@@ -1,9 +1,9 @@
-import { fill, h, problem } from './dom.js'
 import { bringIn } from './bring-in.js'
+import { fill, h, problem } from './dom.js'
 import { objectPage } from './object.js'
-import { patientPage, studiesPage } from './studies.js'
 import { heldPage, quarantinePage } from './quarantine.js'
 import { accountMenu, may, session, setupPage, signInPage, startSession } from './session.js'
+import { patientPage, studiesPage } from './studies.js'
 import { studyPage } from './study.js'
 
 /** Pages by the first word of the address. `needs`: the right without which the page is not offered. */
@@ -41,7 +41,10 @@ async function show() {
   drawFrame(word)
   document.title = page === null ? 'Not here \u00b7 Diptych' : `${page.title} \u00b7 Diptych`
   if (page === null) {
-    fill(main, h('div', { class: 'card empty' }, h('h1', {}, 'There is no such page'), h('a', { href: '#/' }, 'To the studies')))
+    fill(
+      main,
+      h('div', { class: 'card empty' }, h('h1', {}, 'There is no such page'), h('a', { href: '#/' }, 'To the studies')),
+    )
     return
   }
   if (!may(page.needs)) {

@@ -62,7 +62,12 @@ export async function bringIn(main) {
   })
   fill(
     main,
-    h('div', { class: 'head' }, h('h1', {}, 'Bring in'), h('p', { class: 'quiet' }, 'From a disc, a stick, an e-mail, another hospital.')),
+    h(
+      'div',
+      { class: 'head' },
+      h('h1', {}, 'Bring in'),
+      h('p', { class: 'quiet' }, 'From a disc, a stick, an e-mail, another hospital.'),
+    ),
     drop,
     h(
       'details',
@@ -127,7 +132,7 @@ class Run {
       { class: 'card' },
       h(
         'div',
-        { class: 'head' },
+        { class: 'run-head' },
         h('h2', {}, files.length === 1 ? files[0].path : `${files.length.toLocaleString()} files`),
         h('p', { class: 'quiet' }, size(this.#total)),
         this.#phase,
@@ -175,7 +180,8 @@ class Run {
           this.#progress()
           if (this.#sent >= this.#total) this.#say('Screening')
         },
-        line: (line) => this.#line({ ...line, path: line.path.startsWith(cut) ? line.path.slice(cut.length) : line.path }),
+        line: (line) =>
+          this.#line({ ...line, path: line.path.startsWith(cut) ? line.path.slice(cut.length) : line.path }),
       },
     )
   }
@@ -187,7 +193,7 @@ class Run {
     this.#lines.push(line)
     if (this.#lines.length > LINES_SHOWN) {
       const plain = this.#lines.findIndex(({ verdict }) => verdict === 'accept')
-      this.#lines.splice(plain < 0 ? 0 : plain, 1)
+      this.#lines.splice(Math.max(plain, 0), 1)
     }
     this.#progress()
     this.#later()
@@ -242,7 +248,11 @@ class Run {
     fill(
       this.#list,
       this.#told > this.#lines.length
-        ? h('p', { class: 'quiet small' }, `${this.#lines.length} of ${this.#told.toLocaleString()} lines are shown, those that need a look first.`)
+        ? h(
+            'p',
+            { class: 'quiet small' },
+            `${this.#lines.length} of ${this.#told.toLocaleString()} lines are shown, those that need a look first.`,
+          )
         : null,
       h(
         'div',
@@ -250,7 +260,15 @@ class Run {
         h(
           'table',
           {},
-          h('thead', {}, h('tr', {}, ['Verdict', 'File', 'Reason'].map((title) => h('th', { scope: 'col' }, title)))),
+          h(
+            'thead',
+            {},
+            h(
+              'tr',
+              {},
+              ['Verdict', 'File', 'Reason'].map((title) => h('th', { scope: 'col' }, title)),
+            ),
+          ),
           h('tbody', {}, rows.map(lineRow)),
         ),
       ),
@@ -271,7 +289,12 @@ function lineRow(line) {
     {},
     h('td', {}, verdictChip(line.verdict, line.duplicate)),
     h('td', { class: 'clip' }, link),
-    h('td', { class: 'clip' }, line.reason, rules.length > 0 ? h('span', { class: 'quiet small mono' }, ` ${rules.join(' ')}`) : null),
+    h(
+      'td',
+      { class: 'clip' },
+      line.reason,
+      rules.length > 0 ? h('span', { class: 'quiet small mono' }, ` ${rules.join(' ')}`) : null,
+    ),
   )
 }
 
@@ -295,7 +318,9 @@ export function demoButton() {
     button.disabled = true
     try {
       const { summary } = await ask('/api/v1/demo', { method: 'POST' })
-      say(`${summary.stored} objects stored, ${summary.duplicates} already there, ${summary.quarantined} held on purpose.`)
+      say(
+        `${summary.stored} objects stored, ${summary.duplicates} already there, ${summary.quarantined} held on purpose.`,
+      )
       location.hash = '#/'
       dispatchEvent(new Event('signed-in')) // draws the page anew
     } catch (error) {

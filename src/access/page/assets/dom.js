@@ -34,11 +34,10 @@ export function fill(element, ...children) {
 
 /** Control and direction characters of names from outside are shown, not obeyed. */
 export function visible(text) {
-  return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-    /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\u27e8${character.codePointAt(0).toString(16).padStart(4, '0')}\u27e9`,
-  )
+  return text.replace(/\p{Cc}|\p{Bidi_Control}/gu, (character) => {
+    if (character === '\n' || character === '\t') return character
+    return `\u27e8${character.codePointAt(0).toString(16).padStart(4, '0')}\u27e9`
+  })
 }
 
 const toast = document.getElementById('toast')

@@ -64,14 +64,25 @@ export async function objectPage(main, place) {
       h('a', { href: '#/' }, 'Studies'),
       study ? [' / ', h('a', { href: `#/study/${study}` }, 'Study')] : null,
     ),
-    h('div', { class: 'head' }, h('h1', {}, 'Object'), h('p', { class: 'quiet mono' }, provenance.sopInstanceUid ?? id)),
+    h(
+      'div',
+      { class: 'head' },
+      h('h1', {}, 'Object'),
+      h('p', { class: 'quiet mono' }, provenance.sopInstanceUid ?? id),
+    ),
     h(
       'div',
       { class: 'two' },
       h(
         'div',
         {},
-        h('section', { class: 'card' }, h('h2', {}, 'Screening'), h('p', {}, verdictChip(verdict)), findingList(findings)),
+        h(
+          'section',
+          { class: 'card' },
+          h('h2', {}, 'Screening'),
+          h('p', {}, verdictChip(verdict)),
+          findingList(findings),
+        ),
         h(
           'section',
           { class: 'card flush' },
@@ -81,7 +92,8 @@ export async function objectPage(main, place) {
               cells: [
                 instant(arrival.time),
                 arrival.door,
-                [arrival.originator, arrival.peer].filter(Boolean).join(', ') || h('span', { class: 'quiet' }, 'unknown'),
+                [arrival.originator, arrival.peer].filter(Boolean).join(', ') ||
+                  h('span', { class: 'quiet' }, 'unknown'),
                 h('span', { class: 'mono', title: arrival.sha256 }, `${arrival.sha256.slice(0, 12)}\u2026`),
               ],
             })),
@@ -132,11 +144,15 @@ export async function objectPage(main, place) {
               'section',
               { class: 'card' },
               h('h2', {}, 'Place'),
-              h('dl', { class: 'facts' }, facts([
-                ['Panel', placement.panel],
-                ['Form', placement.form],
-                ['Rule', `${placement.rule} ${placement.ruleVersion ?? ''}`],
-              ])),
+              h(
+                'dl',
+                { class: 'facts' },
+                facts([
+                  ['Panel', placement.panel],
+                  ['Form', placement.form],
+                  ['Rule', `${placement.rule} ${placement.ruleVersion ?? ''}`],
+                ]),
+              ),
             ),
       ),
     ),

@@ -36,7 +36,11 @@ export async function quarantinePage(main, place) {
       'div',
       { class: 'head' },
       h('h1', {}, 'Quarantine'),
-      h('p', { class: 'quiet' }, 'Outside the archive: not searchable, not retrievable, encrypted, until a person decides.'),
+      h(
+        'p',
+        { class: 'quiet' },
+        'Outside the archive: not searchable, not retrievable, encrypted, until a person decides.',
+      ),
       h(
         'div',
         { class: 'tabs' },
@@ -78,9 +82,14 @@ function heldRow(item) {
   return {
     href,
     cells: [
-      [h('a', { href }, instant(item.arrivedAt)), item.arrivals > 1 ? h('div', { class: 'quiet small' }, `${item.arrivals} times`) : null],
+      [
+        h('a', { href }, instant(item.arrivedAt)),
+        item.arrivals > 1 ? h('div', { class: 'quiet small' }, `${item.arrivals} times`) : null,
+      ],
       worst ? [h('span', { class: 'chip bad' }, worst.rule), ` ${worst.detail}`] : '',
-      item.patient ? [person(item.patient.name), h('div', { class: 'quiet small' }, item.patient.id ?? '')] : h('span', { class: 'quiet' }, '\u2013'),
+      item.patient
+        ? [person(item.patient.name), h('div', { class: 'quiet small' }, item.patient.id ?? '')]
+        : h('span', { class: 'quiet' }, '\u2013'),
       [item.door, item.peer ? h('div', { class: 'quiet small' }, item.peer) : null],
       size(item.size),
     ],
@@ -104,12 +113,7 @@ function drawHeld(main, item) {
   fill(
     main,
     h('p', { class: 'crumbs' }, h('a', { href: `#/quarantine/${item.state}` }, 'Quarantine')),
-    h(
-      'div',
-      { class: 'head' },
-      h('h1', {}, `${STATES[item.state]} file`),
-      h('p', { class: 'quiet mono' }, item.id),
-    ),
+    h('div', { class: 'head' }, h('h1', {}, `${STATES[item.state]} file`), h('p', { class: 'quiet mono' }, item.id)),
     h(
       'div',
       { class: 'two' },
@@ -121,7 +125,11 @@ function drawHeld(main, item) {
           'section',
           { class: 'card' },
           h('h2', {}, 'First 128 bytes'),
-          h('pre', { class: 'hex', tabindex: '0', 'aria-label': 'Hexadecimal preview of the preamble' }, hexView(item.preambleHex)),
+          h(
+            'pre',
+            { class: 'hex', tabindex: '0', 'aria-label': 'Hexadecimal preview of the preamble' },
+            hexView(item.preambleHex),
+          ),
         ),
       ),
       h(
@@ -140,7 +148,10 @@ function drawHeld(main, item) {
               ['Door', [item.door, item.peer].filter(Boolean).join(' from ')],
               ['Arrivals', String(item.arrivals)],
               ['Size', size(item.size)],
-              ['Patient', item.patient ? [person(item.patient.name), item.patient.id].filter(Boolean).join(' \u00b7 ') : ''],
+              [
+                'Patient',
+                item.patient ? [person(item.patient.name), item.patient.id].filter(Boolean).join(' \u00b7 ') : '',
+              ],
               ['Virus scan', [item.scan.status, item.scan.engine].filter(Boolean).join(', ')],
               ['SOP Instance UID', item.sopInstanceUid ? h('span', { class: 'mono' }, item.sopInstanceUid) : ''],
               ['SHA-256', h('span', { class: 'mono' }, item.sha256)],
@@ -195,7 +206,12 @@ function decisionCard(main, item) {
       'div',
       { class: 'choice' },
       DECISIONS.map(([action, title, about, kind]) => {
-        const button = h('button', { type: 'button', class: kind, onclick: () => decide(action, button) }, title, h('span', {}, about))
+        const button = h(
+          'button',
+          { type: 'button', class: kind, onclick: () => decide(action, button) },
+          title,
+          h('span', {}, about),
+        )
         return button
       }),
     ),

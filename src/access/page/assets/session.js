@@ -8,7 +8,9 @@ export const session = { subject: null, permissions: [], setupNeeded: false }
 export async function startSession() {
   const answer = await ask('/api/v1/session')
   session.subject =
-    answer.subject === null ? null : { ...answer.subject, displayName: answer.account?.displayName ?? answer.subject.name }
+    answer.subject === null
+      ? null
+      : { ...answer.subject, displayName: answer.account?.displayName ?? answer.subject.name }
   session.permissions = answer.permissions
   session.setupNeeded = answer.setupNeeded
   useCsrf(answer.csrf)
@@ -93,7 +95,11 @@ export function setupPage(main, place) {
     const input = h('input', { required: true, ...attributes })
     return [input, h('label', {}, title, input, hint ? h('span', { class: 'small' }, hint) : null)]
   }
-  const [token, tokenLabel] = field('Set-up code', { name: 'token', autocomplete: 'off' }, 'From the link the archive printed.')
+  const [token, tokenLabel] = field(
+    'Set-up code',
+    { name: 'token', autocomplete: 'off' },
+    'From the link the archive printed.',
+  )
   token.value = place.rest[0] ?? place.query.get('token') ?? ''
   const [name, nameLabel] = field('Account', { name: 'username', autocomplete: 'username', autocapitalize: 'none' })
   const [password, passwordLabel] = field(

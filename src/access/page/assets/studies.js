@@ -152,7 +152,11 @@ function studyRow(row) {
     cells: [
       [
         h('a', { href: `#/study/${uid}` }, name),
-        h('div', { class: 'quiet small' }, [value(row, '00100020'), day(value(row, '00100030'))].filter(Boolean).join(' \u00b7 ')),
+        h(
+          'div',
+          { class: 'quiet small' },
+          [value(row, '00100020'), day(value(row, '00100030'))].filter(Boolean).join(' \u00b7 '),
+        ),
       ],
       day(value(row, '00080020')),
       values(row, '00080061').map((modality) => h('span', { class: 'chip' }, modality)),

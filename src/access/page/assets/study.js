@@ -14,7 +14,15 @@ export async function studyPage(main, place) {
   if (!place.current()) return
   const [study] = studies
   if (study === undefined) {
-    fill(main, h('div', { class: 'card empty' }, h('h1', {}, 'There is no such study'), h('a', { href: '#/' }, 'To the studies')))
+    fill(
+      main,
+      h(
+        'div',
+        { class: 'card empty' },
+        h('h1', {}, 'There is no such study'),
+        h('a', { href: '#/' }, 'To the studies'),
+      ),
+    )
     return
   }
   series.sort((a, b) => Number(value(a, '00200011')) - Number(value(b, '00200011')))
@@ -28,7 +36,9 @@ export async function studyPage(main, place) {
       h(
         'p',
         { class: 'quiet' },
-        [value(study, '00100020'), day(value(study, '00100030')), value(study, '00100040')].filter(Boolean).join(' \u00b7 '),
+        [value(study, '00100020'), day(value(study, '00100030')), value(study, '00100040')]
+          .filter(Boolean)
+          .join(' \u00b7 '),
       ),
     ),
     h(
@@ -58,6 +68,10 @@ export function facts(rows) {
     .map(([title, told]) => [h('dt', {}, title), h('dd', {}, told)])
 }
 
+function count(objects) {
+  return objects === '1' ? ' 1 object' : ` ${objects} objects`
+}
+
 /** A DICOM time (TM) as 14:03. */
 function time(text) {
   return /^\d{4}/.test(text) ? `${text.slice(0, 2)}:${text.slice(2, 4)}` : ''
@@ -74,7 +88,7 @@ function seriesCard(study, row, openAtOnce) {
       {},
       h('span', { class: 'chip' }, value(row, '00080060') || '?'),
       ` ${value(row, '00200011') || '\u2013'}  ${value(row, '0008103E') || 'Series'} `,
-      h('span', { class: 'quiet small' }, ` ${value(row, '00201209')} objects`),
+      h('span', { class: 'quiet small' }, count(value(row, '00201209'))),
     ),
     body,
   )
