@@ -188,7 +188,7 @@ class BodyVisitor extends QuietVisitor {
     if (length < 2) return
     // Group 7FDF holds the lower levels of a slide's pyramid: pixels, not a document. threats.md section 2.
     if (tag >>> 16 === 0x7fdf && vr !== 'UN' && length > 0x10000) this.pyramid.push({ start: at, end: at + length })
-    this.hidden(tag, at, length, true)
+    this.hidden(tag, at, length, true, depth === 0 ? { start: header, end: at + length } : undefined)
     if (this.options.pieces && length > PIECE_BYTES_MIN) this.pieces.push({ start: at, end: at + length, tag })
   }
 
@@ -204,8 +204,8 @@ class BodyVisitor extends QuietVisitor {
     if (this.options.pieces && length > PIECE_BYTES_MIN) this.pieces.push({ start: at, end: at + length, tag })
   }
 
-  private hidden(tag: number, at: number, length: number, weakAtStart: boolean): void {
-    const draft = checkHiddenValue(this.source, tag, at, at + length, weakAtStart, this.options.wholeValues)
+  private hidden(tag: number, at: number, length: number, weakAtStart: boolean, remove?: ByteRange): void {
+    const draft = checkHiddenValue(this.source, tag, at, at + length, weakAtStart, this.options.wholeValues, remove)
     if (draft !== null) this.note(draft)
   }
 

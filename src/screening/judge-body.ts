@@ -4,7 +4,7 @@ import type { OpenArrival } from '#model/arrival.ts'
 import type { ByteRange } from '#model/finding.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
-import { DicomError } from '#standards/dicom/errors.ts'
+import { DicomError, tagText } from '#standards/dicom/errors.ts'
 import type { DicomLimits } from '#standards/dicom/limits.ts'
 import type { Part10 } from '#standards/dicom/open.ts'
 import { isPrivateSopClass, storageClass } from '#standards/dicom/uids.ts'
@@ -197,7 +197,7 @@ function chainOf(
   if (facts !== null && base !== null) {
     for (const { offset } of chain.parts.slice(0, HOSTS_MAX)) {
       const inner = offset - base
-      if (inner < 0) hosts.add(offset < PREAMBLE_END ? 'preamble' : 'File Meta')
+      if (inner < 0) hosts.add(offset < PREAMBLE_END ? 'preamble' : metaHost(part10, offset))
       else if (inner >= facts.end) hosts.add('trailing bytes')
       else {
         const host = hostOf(facts, inner, limits)
@@ -216,3 +216,10 @@ function chainOf(
 }
 
 const PREAMBLE_END = 128
+
+function metaHost(part10: Part10, offset: number): string {
+  const found = part10.meta?.elements.find(
+    (element) => offset >= element.offset && offset < element.valueOffset + element.length,
+  )
+  return found === undefined ? 'File Meta' : tagText(found.tag)
+}

@@ -1,5 +1,5 @@
 import { memorySource } from '#standards/byte-source.ts'
-import { findHidden, type Signature, signatureAt } from '#standards/media/signatures.ts'
+import { findHidden, type Signature, signatureAt, withArticle } from '#standards/media/signatures.ts'
 import { probeXml, type XmlProbe } from '#standards/media/xml-probe.ts'
 import type { Draft } from '../screened.ts'
 import { type Rule, rule } from './rule.ts'
@@ -60,7 +60,7 @@ export function checkCda(bytes: Uint8Array, base: number, tag: string | null): D
 
 function describe(bytes: Uint8Array, probe: XmlProbe): string {
   const mark = signatureAt(bytes)
-  if (mark !== null) return `the bytes are a ${mark.name}, not XML`
+  if (mark !== null) return `the bytes are ${withArticle(mark.name)}, not XML`
   return `XML that is not well-formed: ${probe.error ?? 'no reason given'}`
 }
 
@@ -78,10 +78,11 @@ function lieOf(mediaType: string, base64: string): string | null {
   if (bytes.byteLength === 0) return null
   const found = signatureAt(bytes)
   const expected = marks.find(({ type }) => mediaType.split(';')[0]?.trim() === type)
-  if (expected !== undefined) return expected.is(found) ? null : found === null ? 'something else' : `a ${found.name}`
+  if (expected !== undefined)
+    return expected.is(found) ? null : found === null ? 'something else' : withArticle(found.name)
   const hidden = findHidden(memorySource(bytes), 0, bytes.byteLength)
   if (hidden === null || hidden.family === 'compressed') return null
   // Office documents are ZIP archives and say so.
   if (hidden.family === 'archive' && /officedocument|opendocument|zip|msword|vnd\.ms-/.test(mediaType)) return null
-  return `a ${hidden.name}`
+  return withArticle(hidden.name)
 }

@@ -1,6 +1,6 @@
 import type { ByteSource } from '#standards/byte-source.ts'
 import { readObjReferences } from '#standards/media/obj.ts'
-import { findHidden, isText, signatureAt } from '#standards/media/signatures.ts'
+import { findHidden, isText, signatureAt, withArticle } from '#standards/media/signatures.ts'
 import { readStlShape } from '#standards/media/stl.ts'
 import type { BodyFacts } from '../body-facts.ts'
 import type { Draft } from '../screened.ts'
@@ -133,7 +133,11 @@ export function checkDocument(source: ByteSource, start: number, end: number, ty
     return { drafts: checkCda(bytes, start, DOCUMENT_TAG), pieces: [] }
   }
   if (mark !== null && (mark.family === 'executable' || mark.family === 'script' || mark.family === 'archive')) {
-    return one('D3', 'quarantine', `the document begins like a ${mark.name}, its type is ${type || 'not given'}`)
+    return one(
+      'D3',
+      'quarantine',
+      `the document begins like ${withArticle(mark.name)}, its type is ${type || 'not given'}`,
+    )
   }
   if (type === 'model/stl' || type === 'application/sla' || type === 'application/vnd.ms-pki.stl')
     return checkStl(source, start, end)
@@ -145,7 +149,7 @@ export function checkDocument(source: ByteSource, start: number, end: number, ty
   }
   const hidden = findHidden(source, start, end)
   if (hidden !== null && hidden.family !== 'compressed')
-    return one('D3', 'quarantine', `the document holds a ${hidden.name}`)
+    return one('D3', 'quarantine', `the document holds ${withArticle(hidden.name)}`)
   return { drafts: [], pieces: [] }
 }
 
@@ -163,7 +167,7 @@ function checkStl(source: ByteSource, start: number, end: number): DocumentVerdi
   const head = source.read(start, start + 80)
   const mark = signatureAt(head)
   if (mark !== null && mark.family !== 'image' && mark.family !== 'tiff')
-    return fail(`the STL begins like a ${mark.name}`)
+    return fail(`the STL begins like ${withArticle(mark.name)}`)
   return { drafts: [], pieces: [] }
 }
 

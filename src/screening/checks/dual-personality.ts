@@ -4,20 +4,14 @@ import { DEFAULT_LIMITS, type DicomLimits } from '#standards/dicom/limits.ts'
 import type { Part10 } from '#standards/dicom/open.ts'
 import { PREAMBLE_BYTES } from '#standards/dicom/preamble.ts'
 import { SOP_CLASS } from '#standards/dicom/uids.ts'
-import { findHidden } from '#standards/media/signatures.ts'
-import {
-  readTiffHeader,
-  type TiffEntry,
-  type TiffHeader,
-  type TiffIfd,
-  type TiffWalk,
-  walkTiff,
-} from '#standards/media/tiff.ts'
+import { findHidden, withArticle } from '#standards/media/signatures.ts'
+import { readTiffHeader, type TiffEntry, type TiffHeader, type TiffWalk, walkTiff } from '#standards/media/tiff.ts'
 import type { BodyFacts } from '../body-facts.ts'
 import { walkBody } from '../body-walk.ts'
 import type { Draft } from '../screened.ts'
 import { type Rule, rule } from './rule.ts'
 import { agreementProblem, pixelProblem } from './tiff-pixels.ts'
+import { ICC_TAG, isKnownTiffTag } from './tiff-tags.ts'
 
 const tiffSource = 'TIFF 6.0; Clunie, J Pathol Inform 2019;10:12; threat catalogue 2'
 const abuse = ['quarantine', 'reject'] as const
@@ -224,88 +218,11 @@ function hostDrafts(walk: TiffWalk, where: TiffPlaces): Draft[] {
   return drafts
 }
 
-const ICC_TAG = 34675
-/** Baseline and extension tags of TIFF 6.0, supplements 1 and 2, XMP, copyright, ICC, EXIF. Old-style JPEG (512 to 521) is not among them: its offsets are a second pixel store. */
-const plainTags = new Set([
-  254,
-  255,
-  256,
-  257,
-  258,
-  259,
-  262,
-  263,
-  264,
-  265,
-  266,
-  269,
-  270,
-  271,
-  272,
-  273,
-  274,
-  277,
-  278,
-  279,
-  280,
-  281,
-  282,
-  283,
-  284,
-  285,
-  286,
-  287,
-  288,
-  289,
-  290,
-  291,
-  292,
-  293,
-  296,
-  297,
-  301,
-  305,
-  306,
-  315,
-  316,
-  317,
-  318,
-  319,
-  320,
-  321,
-  322,
-  323,
-  324,
-  325,
-  330,
-  332,
-  333,
-  334,
-  336,
-  337,
-  338,
-  339,
-  340,
-  341,
-  342,
-  347,
-  529,
-  530,
-  531,
-  532,
-  700,
-  32997,
-  32998,
-  33432,
-  34665,
-  ICC_TAG,
-])
-
 function tagDrafts(walk: TiffWalk): Draft[] {
   const drafts: Draft[] = []
   for (const ifd of walk.ifds) {
     for (const entry of ifd.entries) {
-      if (!isKnownTag(ifd, entry)) {
+      if (!isKnownTiffTag(ifd.kind, entry.tag)) {
         drafts.push(draft('TIFF-5', 'quarantine', `TIFF tag ${entry.tag} is none that an image needs`, ifd.offset))
       } else if (isText(entry) && entry.valueLength > TEXT_BYTES_MAX) {
         drafts.push(
@@ -320,12 +237,6 @@ function tagDrafts(walk: TiffWalk): Draft[] {
     }
   }
   return drafts
-}
-
-function isKnownTag(ifd: TiffIfd, { tag }: TiffEntry): boolean {
-  if (plainTags.has(tag)) return true
-  // EXIF 2.32 attribute numbers, without the maker note.
-  return ifd.kind === 'exif' && tag >= 33434 && tag <= 42240 && tag !== 37500
 }
 
 const isText = ({ tag, type }: TiffEntry): boolean => type === 2 || type === 7 || tag === 700
@@ -379,7 +290,7 @@ function thirdPersonality(source: ByteSource, walk: TiffWalk, where: TiffPlaces)
   const hidden = findHidden(source, padding.start, padding.end)
   if (hidden !== null) {
     drafts.push({
-      ...draft('TIFF-8', 'quarantine', `a ${hidden.name} stands beside the TIFF directory`, hidden.offset),
+      ...draft('TIFF-8', 'quarantine', `${withArticle(hidden.name)} stands beside the TIFF directory`, hidden.offset),
       tag,
     })
   }

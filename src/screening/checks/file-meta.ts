@@ -1,6 +1,6 @@
 import type { ByteSource } from '#standards/byte-source.ts'
 import type { FileMeta } from '#standards/dicom/file-meta.ts'
-import { findHidden } from '#standards/media/signatures.ts'
+import { findHidden, withArticle } from '#standards/media/signatures.ts'
 import type { Draft } from '../screened.ts'
 import { type Rule, rule } from './rule.ts'
 
@@ -61,7 +61,7 @@ export function checkFileMeta(source: ByteSource, meta: FileMeta): Draft[] {
     const { creator, offset, length } = information
     const found = length < 2 ? null : findHidden(source, offset, offset + length)
     if (found !== null && found.family !== 'compressed') {
-      const detail = `private information of File Meta holds a ${found.name}`
+      const detail = `private information of File Meta holds ${withArticle(found.name)}`
       drafts.push({ rule: 'M1', severity: 'quarantine', detail, offset: found.offset, tag: '00020102', firm: true })
     } else {
       const detail = `${length} bytes of private information by "${creator}" are not carried over`

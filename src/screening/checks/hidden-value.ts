@@ -1,7 +1,8 @@
 import zlib from 'node:zlib'
+import type { ByteRange } from '#model/finding.ts'
 import { type ByteSource, memorySource } from '#standards/byte-source.ts'
 import { tagText } from '#standards/dicom/errors.ts'
-import { type FoundSignature, findHidden, SIGNATURE_WINDOW_BYTES } from '#standards/media/signatures.ts'
+import { type FoundSignature, findHidden, SIGNATURE_WINDOW_BYTES, withArticle } from '#standards/media/signatures.ts'
 import type { Draft } from '../screened.ts'
 import { type Rule, rule } from './rule.ts'
 
@@ -10,7 +11,7 @@ export const hiddenValueRules: readonly Rule[] = [
     'B6',
     'threat catalogue 1.2; dicomlock 0.8.0 notes',
     'quarantine',
-    ['quarantine', 'reject', 'keep'],
+    ['quarantine', 'reject', 'sanitise', 'keep'],
     'A private, UN or OB value holds a program, an archive or a script in its first 4 KiB, whoever its private creator is.',
     'Hiding under an allow-listed vendor creator has defeated a disarm tool.',
   ),
@@ -18,7 +19,7 @@ export const hiddenValueRules: readonly Rule[] = [
     'B10',
     'threat catalogue 1.2',
     'quarantine',
-    ['quarantine', 'reject', 'keep'],
+    ['quarantine', 'reject', 'sanitise', 'keep'],
     'Raw Data and other classes that may hold anything: as B6, in whole values.',
     'Nothing but the sender vouches for what such an object holds.',
   ),
@@ -35,6 +36,7 @@ const PEEK_BYTES = 4096
  * archive is inside.
  *
  * @param whole search the whole value, not only its first 4 KiB
+ * @param remove the element, where it may be cut out; only when a policy or a person says so
  */
 export function checkHiddenValue(
   source: ByteSource,
@@ -43,6 +45,7 @@ export function checkHiddenValue(
   end: number,
   weakAtStart: boolean,
   whole: boolean,
+  remove?: ByteRange,
 ): Draft | null {
   let found = findHidden(source, start, end, weakAtStart)
   let rule = 'B6'
@@ -51,13 +54,14 @@ export function checkHiddenValue(
     rule = 'B10'
   }
   if (found === null) return null
-  let detail = `the value holds a ${found.name}`
+  let detail = `the value holds ${withArticle(found.name)}`
   if (found.family === 'compressed') {
     const inner = insideCompressed(source, found.offset, end)
     if (inner === null) return null
-    detail = `the value holds a ${found.name} with a ${inner.name} in it`
+    detail = `the value holds ${withArticle(found.name)} with ${withArticle(inner.name)} in it`
   }
-  return { rule, severity: 'quarantine', detail, offset: found.offset, tag: tagText(tag) }
+  const draft: Draft = { rule, severity: 'quarantine', detail, offset: found.offset, tag: tagText(tag) }
+  return remove === undefined ? draft : { ...draft, remove, removesElements: true }
 }
 
 function searchWhole(source: ByteSource, start: number, end: number): FoundSignature | null {

@@ -2,7 +2,7 @@ import type { Door } from '#model/arrival.ts'
 import { type ByteSource, slice } from '#standards/byte-source.ts'
 import { walkBoxes } from '#standards/media/boxes.ts'
 import { findCodestreamEnd, findPngEnd } from '#standards/media/codestream-end.ts'
-import { findHidden, findMarkup, isText, markupAt, signatureAt } from '#standards/media/signatures.ts'
+import { findHidden, findMarkup, isText, markupAt, signatureAt, withArticle } from '#standards/media/signatures.ts'
 import { readStlShape } from '#standards/media/stl.ts'
 import { readTiffHeader, walkTiff } from '#standards/media/tiff.ts'
 import type { Draft } from '../screened.ts'
@@ -92,14 +92,14 @@ export function classifyNativeFile(source: ByteSource, path: string | null, door
     switch (mark.family) {
       case 'executable':
       case 'script':
-        return skip('executable', 'executable-on-medium', `a ${mark.name}`)
+        return skip('executable', 'executable-on-medium', `${withArticle(mark.name)}`)
       case 'archive':
       case 'compressed':
-        return skip('archive', 'archive-on-medium', `a ${mark.name}`)
+        return skip('archive', 'archive-on-medium', `${withArticle(mark.name)}`)
       case 'pdf':
         return document('a PDF document', pdfDrafts(source))
       case 'image':
-        return document(`a ${mark.name}`, imageDrafts(source, mark.name))
+        return document(`${withArticle(mark.name)}`, imageDrafts(source, mark.name))
       case 'tiff':
         return document('a TIFF image', tiffDrafts(source))
     }
@@ -130,7 +130,7 @@ function textFile(source: ByteSource, head: Uint8Array, door: Door): NativeFile 
     if (drafts.some(({ rule }) => rule === 'D3')) return skip('nothing', 'not-an-object', 'text')
     return document('an XML document', drafts)
   }
-  if (markup?.family === 'script') return skip('executable', 'executable-on-medium', `a ${markup.name}`)
+  if (markup?.family === 'script') return skip('executable', 'executable-on-medium', `${withArticle(markup.name)}`)
   const web = markup ?? findMarkup(head, 0, Math.min(head.byteLength, 1024))
   if (
     web !== null &&
@@ -140,9 +140,9 @@ function textFile(source: ByteSource, head: Uint8Array, door: Door): NativeFile 
       web.name === 'RTF document')
   ) {
     // On a medium such a file belongs to a viewer; as a document somebody sent it is refused (D12).
-    if (door === 'media') return skip('nothing', 'not-an-object', `a ${web.name}`)
-    return document(`a ${web.name}`, [
-      { rule: 'D12', severity: 'reject', detail: `a ${web.name} as a document`, offset: 0, tag: null },
+    if (door === 'media') return skip('nothing', 'not-an-object', `${withArticle(web.name)}`)
+    return document(`${withArticle(web.name)}`, [
+      { rule: 'D12', severity: 'reject', detail: `${withArticle(web.name)} as a document`, offset: 0, tag: null },
     ])
   }
   return skip('nothing', 'not-an-object', 'text')
@@ -191,7 +191,7 @@ function appended(source: ByteSource, end: number): readonly Draft[] {
     {
       rule: 'D13',
       severity: 'quarantine',
-      detail: `a ${found.name} behind the end of the image`,
+      detail: `${withArticle(found.name)} behind the end of the image`,
       offset: end + found.offset,
       tag: null,
     },

@@ -1,6 +1,6 @@
 import { memorySource } from '#standards/byte-source.ts'
 import { type PdfProbe, probePdf } from '#standards/media/pdf.ts'
-import { findHidden, findMarkup, type Signature, signatureAt } from '#standards/media/signatures.ts'
+import { findHidden, findMarkup, type Signature, signatureAt, withArticle } from '#standards/media/signatures.ts'
 import type { Draft } from '../screened.ts'
 import { type Rule, rule } from './rule.ts'
 
@@ -67,7 +67,12 @@ export function checkPdf(
   const probe = probePdf(bytes)
   if (probe.headerOffset === null) {
     const mark = signatureAt(bytes)
-    add('D3', 'quarantine', `no PDF header; the bytes are ${mark === null ? 'something else' : `a ${mark.name}`}`, 0)
+    add(
+      'D3',
+      'quarantine',
+      `no PDF header; the bytes are ${mark === null ? 'something else' : withArticle(mark.name)}`,
+      0,
+    )
     return { drafts, pieces }
   }
   const names = [...new Set(probe.active.map(({ name }) => name))]
@@ -116,7 +121,7 @@ function surroundings(bytes: Uint8Array, probe: PdfProbe, add: Add): void {
   if (before > 0) {
     const head = bytes.subarray(0, before)
     const mark = signatureAt(bytes) ?? findMarkup(head, 0, before)
-    if (mark !== null) add('D4', 'quarantine', `a ${mark.name} before the PDF header`, 0)
+    if (mark !== null) add('D4', 'quarantine', `${withArticle(mark.name)} before the PDF header`, 0)
   }
   if (probe.endOffset === null) return
   let after = probe.endOffset
@@ -124,7 +129,7 @@ function surroundings(bytes: Uint8Array, probe: PdfProbe, add: Add): void {
   const spare = bytes.byteLength - after
   if (spare <= 0) return
   const hidden = findHidden(memorySource(bytes), after, bytes.byteLength)
-  if (hidden !== null) add('D4', 'quarantine', `a ${hidden.name} behind the end of the PDF`, hidden.offset)
+  if (hidden !== null) add('D4', 'quarantine', `${withArticle(hidden.name)} behind the end of the PDF`, hidden.offset)
   else if (spare > AFTER_END_BYTES_MAX) add('D4', 'quarantine', `${spare} bytes behind the end of the PDF`, after)
 }
 

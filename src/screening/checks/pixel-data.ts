@@ -1,7 +1,7 @@
 import type { ByteSource } from '#standards/byte-source.ts'
 import type { TransferSyntax } from '#standards/dicom/transfer-syntax.ts'
 import { findCodestreamEnd } from '#standards/media/codestream-end.ts'
-import { findHidden } from '#standards/media/signatures.ts'
+import { findHidden, withArticle } from '#standards/media/signatures.ts'
 import type { BodyFacts } from '../body-facts.ts'
 import type { Draft } from '../screened.ts'
 import { type Rule, rule } from './rule.ts'
@@ -66,6 +66,7 @@ export function checkPixelData(facts: BodyFacts, syntax: TransferSyntax): Draft[
   const start = pixels.valueOffset + expected
   const end = Math.min(pixels.valueOffset + pixels.valueLength, source.size)
   if (surplus < 0) {
+    if (facts.drafts.some(({ rule }) => rule === 'B8')) return []
     return [
       pixelDraft(
         'B8',
@@ -80,7 +81,12 @@ export function checkPixelData(facts: BodyFacts, syntax: TransferSyntax): Draft[
   if (found !== null && found.family !== 'compressed') {
     return [
       {
-        ...pixelDraft('B7', 'quarantine', `the surplus behind the pixels holds a ${found.name}`, found.offset),
+        ...pixelDraft(
+          'B7',
+          'quarantine',
+          `the surplus behind the pixels holds ${withArticle(found.name)}`,
+          found.offset,
+        ),
         firm: true,
       },
     ]
@@ -109,7 +115,7 @@ function checkFragments(facts: BodyFacts): Draft[] {
         const hidden = findHidden(source, start, end, false)
         if (hidden !== null && hidden.family !== 'compressed') {
           drafts.push({
-            ...pixelDraft('B9', 'quarantine', `a fragment holds a ${hidden.name}`, hidden.offset),
+            ...pixelDraft('B9', 'quarantine', `a fragment holds ${withArticle(hidden.name)}`, hidden.offset),
             firm: true,
           })
         }
@@ -127,7 +133,7 @@ function checkFragments(facts: BodyFacts): Draft[] {
         ...pixelDraft(
           'B9',
           'quarantine',
-          `behind the end marker of frame ${i / 2 + 1} stands a ${hidden.name}`,
+          `behind the end marker of frame ${i / 2 + 1} stands ${withArticle(hidden.name)}`,
           hidden.offset,
         ),
         firm: true,

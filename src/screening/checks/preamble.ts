@@ -1,4 +1,12 @@
-import { entropyBits, findMarkup, isText, markupAt, type Signature, signatureAt } from '#standards/media/signatures.ts'
+import {
+  entropyBits,
+  findMarkup,
+  isText,
+  markupAt,
+  type Signature,
+  signatureAt,
+  withArticle,
+} from '#standards/media/signatures.ts'
 import type { Draft } from '../screened.ts'
 import { type Rule, rule } from './rule.ts'
 
@@ -112,16 +120,16 @@ function byMark(mark: Signature, preamble: Uint8Array): Draft | null {
   switch (mark.family) {
     case 'executable':
     case 'script':
-      return draft('P2', 'quarantine', `the file begins like a ${mark.name}`, 0, true)
+      return draft('P2', 'quarantine', `the file begins like ${withArticle(mark.name)}`, 0, true)
     case 'archive':
-      return draft('P3', 'quarantine', `the file begins like a ${mark.name}`, 0, true)
+      return draft('P3', 'quarantine', `the file begins like ${withArticle(mark.name)}`, 0, true)
     case 'compressed':
-      return draft('P3', 'quarantine', `the file begins like a ${mark.name}`, 0)
+      return draft('P3', 'quarantine', `the file begins like ${withArticle(mark.name)}`, 0)
     case 'image':
       if (mark.name === 'GIF image') return draft('P5', 'quarantine', 'the file begins like a GIF image', 0, true)
       // `BM` and `RIFF` may be text; `BM` followed by a file size that fits nothing is noise.
       if (mark.name === 'BMP image' && !looksLikeBmp(preamble)) return null
-      return draft('P6', 'quarantine', `the file begins like a ${mark.name}`, 0)
+      return draft('P6', 'quarantine', `the file begins like ${withArticle(mark.name)}`, 0)
     default:
       return null
   }

@@ -1,5 +1,5 @@
 import type { ByteSource } from '#standards/byte-source.ts'
-import { findHidden } from '#standards/media/signatures.ts'
+import { findHidden, withArticle } from '#standards/media/signatures.ts'
 import type { BodyFacts } from '../body-facts.ts'
 import type { Draft } from '../screened.ts'
 import { type Rule, rule } from './rule.ts'
@@ -69,7 +69,7 @@ export function checkTrailing(source: ByteSource, start: number): Draft[] {
   }
   const found = findHidden(source, start, source.size)
   if (found !== null) {
-    const detail = `${length} bytes behind the data set hold a ${found.name}`
+    const detail = `${length} bytes behind the data set hold ${withArticle(found.name)}`
     return [{ rule: 'B2', severity: 'quarantine', detail, offset: found.offset, tag: null, remove, firm: true }]
   }
   const detail = `${length} bytes behind the data set`
@@ -85,7 +85,7 @@ export function checkPadding(facts: BodyFacts): Draft[] {
   if (isZeroRange(source, padding.valueOffset, end)) return []
   const found = findHidden(source, padding.valueOffset, end)
   if (found !== null) {
-    const detail = `Data Set Trailing Padding holds a ${found.name}`
+    const detail = `Data Set Trailing Padding holds ${withArticle(found.name)}`
     return [{ rule: 'B3', severity: 'quarantine', detail, offset: found.offset, tag, firm: true }]
   }
   const detail = `${padding.valueLength} bytes of Data Set Trailing Padding without meaning`

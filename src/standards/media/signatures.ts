@@ -162,6 +162,11 @@ const words: readonly { readonly word: string; readonly family: 'script' | 'mark
   { word: '{\\rtf', family: 'markup', name: 'RTF document' },
 ]
 
+/** `a ZIP archive`, `an HTML page`: for sentences. */
+export function withArticle(name: string): string {
+  return `${/^([aeio]|HTML|RTF|SVG|XML|MP4|OLE)/i.test(name) ? 'an' : 'a'} ${name}`
+}
+
 function isOneOf(value: number | undefined, ...allowed: readonly number[]): boolean {
   return value !== undefined && allowed.includes(value)
 }
@@ -276,15 +281,29 @@ export function findHidden(source: ByteSource, start: number, end: number, weakA
   return null
 }
 
-/** True when the bytes read as text: no NUL, hardly any control characters. Empty is not text. */
+/** True when the bytes read as text: no NUL, hardly any control characters, mostly ASCII or UTF-8. Empty is not text. */
 export function isText(bytes: Uint8Array): boolean {
   if (bytes.byteLength === 0) return false
   let control = 0
+  let high = 0
   for (const byte of bytes) {
     if (byte === 0) return false
     if (byte < 0x20 && byte !== 9 && byte !== 10 && byte !== 13 && byte !== 12 && byte !== 27) control++
+    if (byte >= 0x80) high++
   }
-  return control * 50 <= bytes.byteLength && control < 8
+  if (control * 50 > bytes.byteLength || control >= 8) return false
+  return high * 3 <= bytes.byteLength || isUtf8(bytes)
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    // `stream` lets the last character be cut off, as it is where a window ends.
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
+    return true
+  } catch (thrown) {
+    if (thrown instanceof TypeError) return false
+    throw thrown
+  }
 }
 
 /** Shannon entropy of the bytes, in bits per byte: 0 to 8. */
