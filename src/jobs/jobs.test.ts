@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
+import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import type { JobQueue, Lease } from '#model/job-queue.ts'
 import { startJobRunner } from './job-runner.ts'
-import { createSqliteJobQueue } from './sqlite-job-queue.ts'
 
 function open(): { db: Database; queue: JobQueue } {
   const db = openDatabase(':memory:')

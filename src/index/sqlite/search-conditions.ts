@@ -1,27 +1,13 @@
 import { never } from '#model/finding.ts'
 import type { Match, Query } from '#model/search.ts'
-import { fold, nameKeys, nameWords, parsePattern, prefixEnd, trigrams } from '../fold.ts'
+import { fold, nameKeys, nameWords, parsePattern, prefixEnd } from '../fold.ts'
 import { modalityBit } from '../modalities.ts'
 import { type Level, PATIENT_NAME_ID, pathKey, type Searchable, type SearchableTable } from '../searchable.ts'
 import type { Database, SqlParam } from './database.ts'
 import { MODALITIES_LOOKUP } from './level-values.ts'
+import { FEW_COVERED, FEW_ROWS, keysSource, type Source, trigramSource } from './search-source.ts'
 import type { Texts } from './texts.ts'
 import type { Condition } from './visible.ts'
-
-/** A set of keys that holds every match of one condition: what a search may start from. */
-export interface Source {
-  readonly level: Level
-  /** `index`: walk an index of the level's table. `keys`: a subquery with one column `key`. */
-  readonly is: 'index' | 'keys'
-  /** Name of the index, or the subquery. */
-  readonly sql: string
-  /** Of the index walk, on alias s, r or i; of the subquery its parameters. */
-  readonly where: Condition
-  /** `unique`: a handful at most. `ordered`: an equality whose index is in the default order of its level. */
-  readonly kind: 'unique' | 'ordered' | 'some'
-  /** Rows that may be looked at before walking by date is cheaper. */
-  readonly fewMax: number
-}
 
 export interface Compiled {
   readonly where: readonly Condition[]
@@ -36,11 +22,6 @@ export interface Compiled {
 const ALIAS: Readonly<Record<Level, string>> = { study: 's', series: 'r', instance: 'i' }
 const DEPTH: Readonly<Record<Level, number>> = { study: 0, series: 1, instance: 2 }
 
-/** Candidates sorted at most: about sqrt(25 rows * table) for a million studies. spike-notes.md section 5. */
-const FEW_COVERED = 1500
-/** When the other side would have to open every row it looks at, more candidates are still cheaper. */
-const FEW_ROWS = 5000
-const TRIGRAMS_MAX = 12
 const LAST_DATE = '99999999'
 
 /** Text of a column compared with what was asked. */
@@ -103,24 +84,6 @@ function seek(sql: string, how: Match['how']): Condition | undefined {
     default:
       return undefined
   }
-}
-
-function trigramSource(column: string, pattern: string, fewMax: number): Source | undefined {
-  const grams = trigrams(parsePattern(pattern).literals.map(fold)).slice(0, TRIGRAMS_MAX)
-  if (grams.length === 0) return undefined
-  const expression = grams.map((gram) => `"${gram.replaceAll('"', '""')}"`).join(' AND ')
-  return {
-    level: 'study',
-    is: 'keys',
-    sql: 'select rowid as key from study_text where study_text match ?',
-    where: { sql: '1', params: [`${column} : (${expression})`] },
-    kind: 'some',
-    fewMax,
-  }
-}
-
-function keysSource(level: Level, sql: string, params: readonly SqlParam[], fewMax = FEW_ROWS): Source {
-  return { level, is: 'keys', sql, where: { sql: '1', params }, kind: 'some', fewMax }
 }
 
 /** Turns the matches of a query into conditions and the sources they offer. */

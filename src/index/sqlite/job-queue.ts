@@ -1,5 +1,5 @@
-import type { Database, SqlParam } from '#index/sqlite/database.ts'
 import type { Job, JobQueue, JobState, Lease } from '#model/job-queue.ts'
+import type { Database, SqlParam } from './database.ts'
 
 const ATTEMPTS_MAX = 5
 /** Pause after the first failure, in milliseconds; doubles with every further one. */
