@@ -46,8 +46,11 @@ const DESIGNATIONS: readonly Designation[] = [
   designation(')J', 'jis-x-0201-romaji', 'G1'),
 ]
 
+const FIRST_BYTES = new Set(DESIGNATIONS.map(({ bytes }) => bytes[0]!))
+
 /** The designation whose bytes follow the ESC at `at`. */
 function designationAt(bytes: Uint8Array, at: number): Designation | undefined {
+  if (!FIRST_BYTES.has(bytes[at + 1] ?? 0)) return undefined
   for (const candidate of DESIGNATIONS) {
     if (candidate.bytes.every((byte, index) => bytes[at + 1 + index] === byte)) return candidate
   }
@@ -141,11 +144,11 @@ export function decodeIso2022(bytes: Uint8Array, sets: Iso2022, kind: TextKind):
   return text
 }
 
-/** Byte offsets of backslashes that are delimiters, not half of a two-byte character. */
-export function delimitersIso2022(bytes: Uint8Array, sets: Iso2022): number[] {
+/** Byte offsets of the first `most` backslashes that are delimiters, not half of a two-byte character. */
+export function delimitersIso2022(bytes: Uint8Array, sets: Iso2022, most: number): number[] {
   const found: number[] = []
   walk(bytes, sets, 'single', (unit, start, single) => {
-    if (single && unit === BACKSLASH) found.push(start)
+    if (single && unit === BACKSLASH && found.length < most) found.push(start)
   })
   return found
 }

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { charsetProblems, decodeText, decodeValues, encodeText, isAsciiCompatible, splitValues } from './charset.ts'
+import {
+  charsetProblems,
+  decodeText,
+  decodeValues,
+  encodeText,
+  isAsciiCompatible,
+  splitValues,
+  TEXT_VALUES_MAX,
+} from './charset.ts'
 import type { TextKind } from './charset-iso2022.ts'
 
 /** `48 6f` and text in quotes: `'Hong^' 1b 24`. */
@@ -341,4 +349,20 @@ test('charset: ASCII stays ASCII everywhere but in IR 13', () => {
   }
   assert.ok(!isAsciiCompatible(['ISO_IR 13']))
   assert.ok(!isAsciiCompatible(['ISO 2022 IR 13', 'ISO 2022 IR 87']))
+})
+
+// A few megabytes of backslashes must not become gigabytes of empty values.
+test('charset, values: their number has a limit, and nothing is lost at it', () => {
+  for (const charsets of [[], ['GBK'], ['', 'ISO 2022 IR 87']]) {
+    for (const [delimiters, values] of [
+      [TEXT_VALUES_MAX - 2, TEXT_VALUES_MAX - 1],
+      [TEXT_VALUES_MAX - 1, TEXT_VALUES_MAX],
+      [TEXT_VALUES_MAX, TEXT_VALUES_MAX],
+    ] as const) {
+      const field = Buffer.concat([Buffer.alloc(delimiters, 0x5c), Buffer.from('\x1b(Bend', 'latin1')])
+      const split = splitValues(field, charsets)
+      assert.equal(split.length, values)
+      assert.equal(split.reduce((sum, value) => sum + value.length, 0) + values - 1, field.length)
+    }
+  }
 })

@@ -245,20 +245,21 @@ function isLead(byte: number, encoding: string): boolean {
 const DOUBLE_BYTE = new Set(['gb18030', 'gbk', 'shift_jis', 'big5'])
 
 /**
+ * Most values one value field is cut into; what is left stays together as the last one. A field of backslashes alone
+ * would otherwise take a hundred times its size in memory. Explicit VR fields of two-byte length cannot reach it.
+ */
+export const TEXT_VALUES_MAX = 1 << 17
+
+/**
  * Cuts a value field at its backslashes, leaving those alone that are half of a character. PS3.5 section 6.4.
  *
- * @returns views into `bytes`, at least one; decode each with kind `single` or `pn`
+ * @returns views into `bytes`, from 1 to TEXT_VALUES_MAX; decode each with kind `single` or `pn`
  */
 export function splitValues(bytes: Uint8Array, charsets: readonly string[]): readonly Uint8Array[] {
-  if (!bytes.includes(0x5c)) return [bytes]
-  const { whole, sets } = repertoire(charsets)
-  let at: number[]
-  if (whole !== undefined && DOUBLE_BYTE.has(whole)) at = delimitersDoubleByte(bytes, whole)
-  else if (whole === undefined && bytes.includes(0x1b)) at = delimitersIso2022(bytes, sets)
-  else at = plainDelimiters(bytes)
+  if (!bytes.includes(BACKSLASH)) return [bytes]
   const values: Uint8Array[] = []
   let start = 0
-  for (const delimiter of at) {
+  for (const delimiter of delimiters(bytes, repertoire(charsets))) {
     values.push(bytes.subarray(start, delimiter))
     start = delimiter + 1
   }
@@ -266,19 +267,19 @@ export function splitValues(bytes: Uint8Array, charsets: readonly string[]): rea
   return values
 }
 
-function plainDelimiters(bytes: Uint8Array): number[] {
-  const found: number[] = []
-  for (let index = bytes.indexOf(0x5c); index >= 0; index = bytes.indexOf(0x5c, index + 1)) found.push(index)
-  return found
-}
+const BACKSLASH = 0x5c
+const DELIMITERS_MAX = TEXT_VALUES_MAX - 1
 
-function delimitersDoubleByte(bytes: Uint8Array, encoding: string): number[] {
+/** Offsets of the backslashes to cut at, the first DELIMITERS_MAX of them. */
+function delimiters(bytes: Uint8Array, { whole, sets }: Repertoire): number[] {
+  if (whole === undefined && bytes.includes(0x1b)) return delimitersIso2022(bytes, sets, DELIMITERS_MAX)
+  const doubleByte = whole !== undefined && DOUBLE_BYTE.has(whole) ? whole : undefined
   const found: number[] = []
-  for (let index = 0; index < bytes.length; index++) {
+  for (let index = 0; index < bytes.length && found.length < DELIMITERS_MAX; index++) {
     const byte = bytes[index]!
-    if (byte === 0x5c) found.push(index)
+    if (byte === BACKSLASH) found.push(index)
     // A second byte of a GB18030 four-byte character is a digit; its third byte is a lead byte again.
-    else if (isLead(byte, encoding) && index + 1 < bytes.length) index += 1
+    else if (doubleByte !== undefined && isLead(byte, doubleByte) && index + 1 < bytes.length) index += 1
   }
   return found
 }
