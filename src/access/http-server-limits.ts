@@ -92,7 +92,12 @@ export class BodyRate {
     for (const entry of this.#watched) {
       const { request } = entry
       const arrived = request.socket?.bytesRead ?? 0
-      const pushedBack = request.readableLength >= request.readableHighWaterMark || request.isPaused()
+      if (request.complete) {
+        this.#watched.delete(entry)
+        continue
+      }
+      // Whoever reads slowly here fills this buffer first: an empty one means that the sender is the slow one.
+      const pushedBack = request.readableLength >= request.readableHighWaterMark
       if (pushedBack) {
         entry.bytesAtStart = arrived
         entry.startedAt = now
