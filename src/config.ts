@@ -11,23 +11,25 @@ const UNITS: { readonly [unit: string]: number } = { B: 1, KiB: 1024, MiB: 1024 
 
 /** A number of bytes: 1048576, or text with a binary unit ("1 MiB"). */
 const bytes = () =>
-  z.preprocess(
-    (value) => {
-      const match = typeof value === 'string' ? /^(\d{1,15})\s?(B|KiB|MiB|GiB|TiB)$/.exec(value.trim()) : null
-      return match === null ? value : Number(match[1]) * (UNITS[match[2] ?? 'B'] ?? 1)
-    },
-    z.int('expected whole bytes, or a size such as "64 MiB"').min(0),
-  )
+  z.preprocess((value) => {
+    const match = typeof value === 'string' ? /^(\d{1,15})\s?(B|KiB|MiB|GiB|TiB)$/.exec(value.trim()) : null
+    return match === null ? value : Number(match[1]) * (UNITS[match[2] ?? 'B'] ?? 1)
+  }, z.int('expected whole bytes, or a size such as "64 MiB"').min(0))
 const count = (min = 1, max = 2 ** 31 - 1) => z.int('expected a whole number').min(min).max(max)
 const seconds = () => z.number('expected seconds').min(0.01).max(86_400)
-const port = () => z.union([z.int().min(0).max(65535), z.literal('off')], 'expected a port number (0: any free) or "off"')
+const port = () =>
+  z.union([z.int().min(0).max(65535), z.literal('off')], 'expected a port number (0 for a free one) or "off"')
 
 const KiB = 1024
 const MiB = 1024 ** 2
 const GiB = 1024 ** 3
 
 const http = z.strictObject({
-  host: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Stays loopback until an account exists.'),
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address to listen on. Stays loopback until an account exists.'),
   port: port().default(8080).describe('Port, 0 for any free one, "off" for none.'),
   publicBaseUrl: z
     .url({ protocol: /^https?$/, error: 'expected http(s)://host[:port][/path]' })
@@ -80,7 +82,9 @@ const storage = z.strictObject({
     .describe('Where bytes are kept.'),
   reserve: bytes()
     .optional()
-    .describe('Bytes kept free so that audit, decisions and deletions still work on a full disk. Default: 2 % of the volume, at most 1 GiB.'),
+    .describe(
+      'Bytes kept free so that audit, decisions and deletions still work on a full disk. Default: 2 % of the volume, at most 1 GiB.',
+    ),
 })
 
 const index = z.strictObject({
@@ -112,31 +116,53 @@ const limits = z.strictObject({
   sequenceDepth: count(1, 1000).default(64).describe('Nesting of sequences in a data set.'),
   elementsPerDataSet: count().default(5_000_000).describe('Data elements in one data set, nested ones included.'),
   itemsPerSequence: count().default(1_000_000).describe('Items of one sequence.'),
-  valueInMemory: bytes().default(64 * MiB).describe('Largest value held in memory; larger ones are read by range.'),
-  objectSize: bytes().default(8 * GiB).describe('Largest object taken in.'),
-  inflateRatio: count(1, 100_000).default(200).describe('Largest ratio of inflated to deflated bytes, after the first MiB.'),
-  inflatedSize: bytes().default(4 * GiB).describe('Largest inflated data set.'),
-  decodedFrame: bytes().default(512 * MiB).describe('Largest decoded frame.'),
-  httpHeaderBytes: bytes().default(16 * KiB).describe('Request line and header fields of one HTTP request.'),
+  valueInMemory: bytes()
+    .default(64 * MiB)
+    .describe('Largest value held in memory; larger ones are read by range.'),
+  objectSize: bytes()
+    .default(8 * GiB)
+    .describe('Largest object taken in.'),
+  inflateRatio: count(1, 100_000)
+    .default(200)
+    .describe('Largest ratio of inflated to deflated bytes, after the first MiB.'),
+  inflatedSize: bytes()
+    .default(4 * GiB)
+    .describe('Largest inflated data set.'),
+  decodedFrame: bytes()
+    .default(512 * MiB)
+    .describe('Largest decoded frame.'),
+  httpHeaderBytes: bytes()
+    .default(16 * KiB)
+    .describe('Request line and header fields of one HTTP request.'),
   httpHeaders: count(10, 1000).default(100).describe('Header fields of one HTTP request.'),
   httpHeaderSeconds: seconds().default(20).describe('Time for a request head to arrive.'),
-  httpBodyBytesPerSecond: count(1).default(KiB).describe('Slowest sender of a request body, measured over the window below.'),
+  httpBodyBytesPerSecond: count(1)
+    .default(KiB)
+    .describe('Slowest sender of a request body, measured over the window below.'),
   httpBodyWindowSeconds: seconds().default(30).describe('Window of the measurement above.'),
   httpJsonBytes: bytes().default(MiB).describe('Largest JSON body of an API request.'),
   httpRequests: count(2).default(256).describe('Requests served at once; health checks are not counted.'),
   httpRequestsPerSubject: count(1).default(128).describe('Requests of one account or token served at once.'),
   httpConnections: count(2).default(2000).describe('Open HTTP connections.'),
   multipartParts: count().default(20_000).describe('Parts of one multipart request.'),
-  multipartHeaderBytes: bytes().default(8 * KiB).describe('Header of one part.'),
+  multipartHeaderBytes: bytes()
+    .default(8 * KiB)
+    .describe('Header of one part.'),
   jsonDepth: count(1, 1000).default(64).describe('Nesting of JSON.'),
-  jsonMetadataBytes: bytes().default(64 * MiB).describe('Largest DICOM JSON metadata part.'),
+  jsonMetadataBytes: bytes()
+    .default(64 * MiB)
+    .describe('Largest DICOM JSON metadata part.'),
   xmlDepth: count(1, 1000).default(256).describe('Nesting of XML.'),
-  xmlBytes: bytes().default(64 * MiB).describe('Largest XML document parsed.'),
+  xmlBytes: bytes()
+    .default(64 * MiB)
+    .describe('Largest XML document parsed.'),
   xmlAttributes: count().default(512).describe('Attributes of one XML element.'),
   queryResults: count(1, 10_000).default(1000).describe('Results in one page of a search.'),
   archiveEntries: count().default(100_000).describe('Entries of one ZIP file.'),
   archiveDepth: count(1, 10).default(3).describe('ZIP files inside ZIP files.'),
-  archiveBytes: bytes().default(64 * GiB).describe('All bytes of one ZIP file, inflated.'),
+  archiveBytes: bytes()
+    .default(64 * GiB)
+    .describe('All bytes of one ZIP file, inflated.'),
   uploads: count().default(1000).describe('Unfinished browser uploads.'),
   uploadHours: z.number().min(1).max(720).default(24).describe('An unfinished upload is dropped after this long.'),
 })
@@ -245,7 +271,11 @@ export function loadConfig(sources: {
   }
   const { tlsCertificate, tlsKey } = result.data.http
   if ((tlsCertificate === undefined) !== (tlsKey === undefined)) {
-    throw invalid(tlsKey === undefined ? 'http.tlsKey' : 'http.tlsCertificate', 'certificate and key go together', undefined)
+    throw invalid(
+      tlsKey === undefined ? 'http.tlsKey' : 'http.tlsCertificate',
+      'certificate and key go together',
+      undefined,
+    )
   }
   return result.data
 }
@@ -266,7 +296,11 @@ function readConfigFile(file: string): Record<string, unknown> {
 
 /** The environment has text only: numbers, booleans and comma-separated lists are told by what the setting is. */
 function fromText(text: string, fallback: unknown): unknown {
-  if (Array.isArray(fallback)) return text.split(',').map((part) => part.trim()).filter((part) => part !== '')
+  if (Array.isArray(fallback))
+    return text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
   if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text)
   if (text === 'true' || text === 'false') return text === 'true'
   return text
