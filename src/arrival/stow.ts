@@ -93,8 +93,10 @@ async function store(services: StowServices, gate: ByteGate, asked: Asked<StudyP
   reply.code(answer.status)
   if (answer.warnings.length > 0) reply.header('warning', answer.warnings)
   if (answer.retryAfterSeconds !== null) reply.header('retry-after', answer.retryAfterSeconds)
-  if (wantsXml(asked)) return reply.type('application/dicom+xml').send(datasetToXml(answer.dataset))
-  return reply.type('application/dicom+json').send(JSON.stringify(answer.dataset))
+  // As bytes: a text would be given a charset parameter, which DICOM JSON does not have.
+  const xml = wantsXml(asked)
+  const body = Buffer.from(xml ? datasetToXml(answer.dataset) : JSON.stringify(answer.dataset))
+  return reply.header('content-type', xml ? 'application/dicom+xml' : 'application/dicom+json').send(body)
 }
 
 /** `files`: Part 10 files in parts; `composed`: metadata and bulk data in parts; `single`: one file as the body. */
