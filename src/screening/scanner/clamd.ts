@@ -13,10 +13,21 @@ export interface ClamdOptions {
   readonly identityTtlMs?: number
 }
 
-const CHUNK_BYTES_MAX = 256 * 1024
+const CHUNK_BYTES_MAX = 64 * 1024
 const ANSWER_BYTES_MAX = 8 * 1024
 
-class ClamdTrouble extends Error {}
+class ClamdTrouble extends Error {
+  /** The connection broke while a piece was being sent: the answer may have been lost on the way. */
+  readonly midway: boolean
+
+  constructor(message: string, midway = false) {
+    super(message)
+    this.midway = midway
+  }
+}
+
+/** How often a piece is sent again when the connection broke midway. */
+const ATTEMPTS_MAX = 3
 
 /**
  * A client of the ClamAV daemon: commands PING, VERSION and INSTREAM in their `z` form (ended by NUL).
@@ -67,13 +78,16 @@ class Clamd implements Scanner {
   }
 
   async scan(piece: ScanPiece): Promise<PieceVerdict> {
-    try {
-      return verdictOf(await this.command('zINSTREAM\0', piece))
-    } catch (thrown) {
-      if (!(thrown instanceof ClamdTrouble)) throw thrown
-      // The next identity() must find out whether it is still there.
-      this.known = null
-      return { is: 'error', detail: thrown.message }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return verdictOf(await this.command('zINSTREAM\0', piece))
+      } catch (thrown) {
+        if (!(thrown instanceof ClamdTrouble)) throw thrown
+        if (thrown.midway && attempt < ATTEMPTS_MAX) continue
+        // The next identity() must find out whether it is still there.
+        this.known = null
+        return { is: 'error', detail: thrown.message }
+      }
     }
   }
 
@@ -133,8 +147,9 @@ class Clamd implements Scanner {
       else if (text.length > ANSWER_BYTES_MAX) fail('the virus scanner answered at too great length')
     })
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      // A daemon that refuses a long stream answers and closes; what it said arrives before the reset is told.
-      setImmediate(() => fail(`the virus scanner cannot be reached (${error.code ?? error.message})`))
+      const detail = `the virus scanner cannot be reached (${error.code ?? error.message})`
+      answer.reject(new ClamdTrouble(detail, connected && piece !== null))
+      socket.destroy()
     })
     socket.once('end', () => {
       if (text === '') fail('the virus scanner closed the connection without an answer')
@@ -167,7 +182,9 @@ class Clamd implements Scanner {
         const frame = Buffer.allocUnsafe(4 + part.byteLength)
         frame.writeUInt32BE(part.byteLength, 0)
         frame.set(part, 4)
-        if (socket.destroyed) return
+        // What the daemon said is read before the next write can fail: one that refuses a long stream answers and closes.
+        await new Promise<void>((resolve) => setImmediate(resolve))
+        if (socket.destroyed || socket.readableEnded) return
         if (!socket.write(frame)) await drained(socket)
       }
     }
