@@ -1,4 +1,4 @@
-import { type DataSet, number, sequence, string, strings, text } from '../data-set.ts'
+import { type DataSet, number, sequence, string, text } from '../data-set.ts'
 import type { Code } from './family.ts'
 
 const TAG = {
@@ -25,6 +25,8 @@ const TAG = {
 
 /** Reports are trees that somebody else wrote; the walk ends somewhere. threats.md section 4: sequence depth. */
 const DEPTH_MAX = 64
+/** Items read of one report. The longest real ones, of interventions over hours, have some ten thousand. */
+const ITEMS_MAX = 200_000
 
 /** The first item of a code sequence; undefined when there is none. PS3.3 section 8. */
 export function codeOf(dataSet: DataSet, tag: number): Code | undefined {
@@ -53,6 +55,11 @@ export interface ContentItem {
   readonly children: readonly ContentItem[]
 }
 
+/** How many items may still be read. */
+interface Budget {
+  items: number
+}
+
 function textOf(item: DataSet, type: string): string | undefined {
   switch (type) {
     case 'TEXT':
@@ -72,7 +79,7 @@ function textOf(item: DataSet, type: string): string | undefined {
   }
 }
 
-function readItem(item: DataSet, path: string, depth: number): ContentItem {
+function readItem(item: DataSet, path: string, depth: number, budget: Budget): ContentItem {
   const type = string(item, TAG.valueType) ?? ''
   const measured = type === 'NUM' ? sequence(item, TAG.measuredValue)[0] : undefined
   const value = measured === undefined ? null : number(measured, TAG.numericValue)
@@ -85,19 +92,22 @@ function readItem(item: DataSet, path: string, depth: number): ContentItem {
     code: type === 'CODE' ? codeOf(item, TAG.conceptCode) : undefined,
     text: textOf(item, type),
     path,
-    children: depth >= DEPTH_MAX ? [] : readChildren(item, path, depth + 1),
+    children: depth >= DEPTH_MAX ? [] : readChildren(item, path, depth + 1, budget),
   }
 }
 
-function readChildren(item: DataSet, path: string, depth: number): ContentItem[] {
-  return sequence(item, TAG.contentSequence).map((child, index) =>
-    readItem(child, path === '' ? String(index + 1) : `${path}.${index + 1}`, depth),
+function readChildren(item: DataSet, path: string, depth: number, budget: Budget): ContentItem[] {
+  const items = sequence(item, TAG.contentSequence)
+  const read = items.slice(0, budget.items)
+  budget.items -= read.length
+  return read.map((one, index) =>
+    readItem(one, path === '' ? String(index + 1) : `${path}.${index + 1}`, depth, budget),
   )
 }
 
-/** The content tree of a structured report; its root is the data set itself. PS3.3 C.17.3. */
+/** The content tree of a structured report; its root is the data set itself. What is beyond the limits is left out. */
 export function contentTree(dataSet: DataSet): ContentItem {
-  return readItem(dataSet, '', 0)
+  return readItem(dataSet, '', 0, { items: ITEMS_MAX })
 }
 
 /** True when the concept of an item is this code of DCM, PS3.16 Annex D. */
@@ -119,9 +129,4 @@ export function descendants(item: ContentItem, value: string): ContentItem[] {
     else open.push(...[...one.children].reverse())
   }
   return found
-}
-
-/** Values of an attribute as one text for a person, or undefined. */
-export function joined(dataSet: DataSet, tag: number): string | undefined {
-  return strings(dataSet, tag).filter(Boolean).join(', ') || undefined
 }

@@ -81,9 +81,6 @@ const CLASSES: { readonly [sopClass: string]: Limits } = {
   },
 }
 
-/** Annotations and channels read from one object; a recorder may write thousands of beats. */
-const FACTS_MAX = 1000
-
 /** Names of measurements in SCP-ECG (ISO 11073-91064) and MDC (ISO/IEEE 11073-10102), PS3.16 CID 3228 and 3229. */
 const MEASUREMENTS: { readonly [schemeAndValue: string]: string } = {
   'SCPECG 5.10.2.1-3': 'rr-interval',
@@ -285,11 +282,10 @@ function facts(dataSet: DataSet): Fact[] {
     })
   })
   sequence(dataSet, TAG.annotations).forEach((item, index) => {
-    if (found.length >= FACTS_MAX) return
     const fact = annotationFact(item, `0040B020/${index + 1}`)
     if (fact !== undefined) found.push(fact)
   })
-  return found.slice(0, FACTS_MAX)
+  return found
 }
 
 /** Measurements shown first, in this order. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Elements, type Part10Options, part10 } from '../../../../test/fixtures/dicom-builder.ts'
@@ -19,11 +19,13 @@ import {
 import { plainPdf } from '../../../../test/fixtures/pdf.ts'
 import { memorySource } from '../../byte-source.ts'
 import { type DataSet, readDataSet, string } from '../data-set.ts'
+import { DicomError } from '../errors.ts'
+import { DEFAULT_LIMITS } from '../limits.ts'
 import { openPart10 } from '../open.ts'
 import { SOP_CLASS } from '../uids.ts'
 import { multiplexGroups } from './ecg.ts'
 import { encapsulatedDocument } from './encapsulated-document.ts'
-import { familyOf } from './families.ts'
+import { FACTS_MAX, familyOf, TEXT_MAX } from './families.ts'
 import { suspicions } from './secondary-capture.ts'
 
 function read(bytes: Uint8Array): DataSet {
@@ -291,6 +293,34 @@ for (const { name, elements, of } of pictures) {
   })
 }
 
+test('family: what an object says about itself is bounded', () => {
+  const annotation = { ReferencedWaveformChannels: [1, 0], UnformattedTextValue: 'x'.repeat(1100) }
+  const many = { ...twelveLeadEcg(), WaveformAnnotationSequence: Array<Elements>(FACTS_MAX + 5).fill(annotation) }
+  const dataSet = build(many, { transferSyntax: '1.2.840.10008.1.2' })
+  const facts = family(dataSet)!.facts(dataSet)
+  assert.equal(facts.length, FACTS_MAX)
+  assert.equal(String(facts.at(-1)?.value).length, TEXT_MAX)
+})
+
+test('family: a content tree deeper than any report is read to the limit', () => {
+  let items: readonly Elements[] = []
+  for (let level = 0; level < 200; level++) items = [{ ValueType: 'CONTAINER', ContentSequence: items }]
+  const bytes = part10({ elements: { ...ctDose(), ContentSequence: items } })
+  const file = openPart10(memorySource(bytes), { limits: { ...DEFAULT_LIMITS, depth: 1000 } })
+  const dataSet = readDataSet(file.dataSet, file.encoding, 0, file.dataSet.size, { ...DEFAULT_LIMITS, depth: 1000 })
+  assert.deepEqual(rules(dataSet).includes('xray-dose:accumulated-missing'), true)
+})
+
+/** What a reader cannot read is no matter of families. */
+function orMalformed(make: () => DataSet): DataSet | undefined {
+  try {
+    return make()
+  } catch (error) {
+    if (error instanceof DicomError) return undefined
+    throw error
+  }
+}
+
 const samples = process.env['DIPTYCH_SAMPLES'] ?? join(import.meta.dirname, '../../../../../shared/data')
 
 test('families: samples', { skip: existsSync(samples) ? false : `no samples at ${samples}` }, () => {
@@ -308,4 +338,19 @@ test('families: samples', { skip: existsSync(samples) ? false : `no samples at $
     assert.equal(family(dataSet)?.id, 'encapsulated-document', name)
     assert.ok(encapsulatedDocument(dataSet)!.lengthAgrees, name)
   }
+})
+
+test('families: no sample makes one fail', { skip: existsSync(samples) ? false : `no samples at ${samples}` }, (t) => {
+  let understood = 0
+  for (const path of globSync('**/*.dcm', { cwd: samples })) {
+    const dataSet = orMalformed(() => read(readFileSync(join(samples, path))))
+    const found = dataSet === undefined ? undefined : family(dataSet)
+    if (dataSet === undefined || found === undefined) continue
+    understood += 1
+    found.facts(dataSet)
+    found.validate(dataSet)
+    assert.ok(found.summary(dataSet).title.length > 0, path)
+  }
+  t.diagnostic(`${understood} samples belong to a family`)
+  assert.ok(understood > 10)
 })

@@ -56,9 +56,6 @@ const EVENT_CODES: readonly (readonly [concept: string, name: string])[] = [
 const ACCUMULATED = ['113702', '113811']
 const EVENTS = ['113706', '113819']
 
-/** A report of a long intervention has hundreds of events with a dozen facts each. */
-const FACTS_MAX = 10_000
-
 interface Report {
   readonly root: ContentItem
   readonly accumulated: readonly ContentItem[]
@@ -113,11 +110,8 @@ function facts(dataSet: DataSet): Fact[] {
       TOTALS.flatMap(([concept, name]) => descendants(container, concept).map((item) => numberFact(item, name))),
     ),
   ]
-  for (const event of events) {
-    if (found.length >= FACTS_MAX) break
-    found.push(...eventFacts(event))
-  }
-  return found.filter((fact) => fact !== undefined).slice(0, FACTS_MAX)
+  for (const event of events) found.push(...eventFacts(event))
+  return found.filter((fact) => fact !== undefined)
 }
 
 function finding(rule: string, severity: FamilyFinding['severity'], detail: string): FamilyFinding {
