@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isUsOrSs, lookup, tagOf, tagText, vrOf, vrWithPixelRepresentation } from './dictionary.ts'
+import {
+  isKnownPrivateCreator,
+  isUsOrSs,
+  lookup,
+  tagOf,
+  tagText,
+  vrOf,
+  vrWithPixelRepresentation,
+} from './dictionary.ts'
 import {
   isPrivateSopClass,
   isUnknownStandardStorageClass,
@@ -64,6 +72,13 @@ test('dictionary: US or SS follows Pixel Representation', () => {
   assert.equal(vrWithPixelRepresentation(0x00280106, undefined), 'US')
   assert.equal(vrWithPixelRepresentation(0x00280010, 1), 'US')
   assert.ok(isUsOrSs(0x00280120) && !isUsOrSs(0x00280010))
+})
+
+test('dictionary: private creators', () => {
+  assert.ok(isKnownPrivateCreator('SIEMENS CSA HEADER') && isKnownPrivateCreator(' 1.2.840.113681 '))
+  assert.ok(
+    !isKnownPrivateCreator('siemens csa header') && !isKnownPrivateCreator('') && !isKnownPrivateCreator('__proto__'),
+  )
 })
 
 test('dictionary: tag text', () => {

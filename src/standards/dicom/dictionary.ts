@@ -163,6 +163,11 @@ export function vrWithPixelRepresentation(
   return entry.choice === 'US or SS' && pixelRepresentation === 1 ? 'SS' : entry.vr
 }
 
+/** True for a private creator whose elements the dictionary knows, blanks around it ignored. */
+export function isKnownPrivateCreator(creator: string): boolean {
+  return loadPrivate().has(creator.trim())
+}
+
 /** `GGGGEEEE`, eight uppercase hexadecimal digits. */
 export function tagText(tag: number): string {
   return (tag >>> 0).toString(16).toUpperCase().padStart(8, '0')
