@@ -1,10 +1,10 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import type { Subject } from '#model/permission.ts'
-import type { Asked, Route } from '#model/route.ts'
+import type { Route } from '#model/route.ts'
 import type { Visibility } from '#model/visibility.ts'
 import type { Auditor } from '#security/audit.ts'
 import { ANONYMOUS, type Authenticate, type Authentication } from '#security/authenticate.ts'
@@ -19,9 +19,17 @@ import {
   setCorsHeaders,
 } from './http-server-headers.ts'
 import { readJson } from './http-server-json.ts'
+import { LetIn } from './http-server-let-in.ts'
 import { BodyRate, discardBody, Places } from './http-server-limits.ts'
-import { isLoopback, originReader, type RequestOrigin } from './http-server-origin.ts'
-import { type ErrorLog, rawProblem, sendProblem } from './http-server-problem.ts'
+import { originReader, type RequestOrigin } from './http-server-origin.ts'
+import { type ErrorLog, sendProblem } from './http-server-problem.ts'
+import {
+  answerClientError,
+  refuseCrossSite,
+  refuseLargeBody,
+  refuseUnsafe,
+  withoutBody,
+} from './http-server-refusals.ts'
 import { createListener } from './http-server-tls.ts'
 
 export interface HttpOptions {
@@ -104,25 +112,6 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
         stop()
       }
     },
-  }
-}
-
-/** threats.md section 5, safe defaults. @throws ArchiveError 'configuration.invalid' */
-function refuseUnsafe({ config: { http }, open, authenticationReady }: HttpOptions): void {
-  if (isLoopback(http.host)) return
-  if (open) {
-    throw new ArchiveError('configuration.invalid', `http.host: --open serves loopback only, not ${http.host}`)
-  }
-  if (http.insecure) return
-  if (!authenticationReady) {
-    throw new ArchiveError('configuration.invalid', `http.host: ${http.host} is not served before an account exists`, {
-      hint: 'Start on loopback and use the set-up link, or make a token: diptych token create --role administrator.',
-    })
-  }
-  if (http.tlsCertificate === undefined && http.trustedProxies.length === 0) {
-    throw new ArchiveError('configuration.invalid', `http.host: ${http.host} is not served without TLS`, {
-      hint: 'Set http.tlsCertificate and http.tlsKey, or http.trustedProxies for a proxy that does TLS, or http.insecure.',
-    })
   }
 }
 
@@ -270,7 +259,7 @@ export function buildHttp(options: HttpOptions): Built {
       rate.watch(raw, reply.raw)
     }
     const body = route.body === 'json' ? await readJson(raw, config.limits) : undefined
-    const asked = new Request(options.auditor, request, reply, { body, subject, visibility, origin })
+    const asked = new LetIn(options.auditor, request, reply, { body, subject, visibility, origin })
     const answer = await route.handle(asked, reply)
     return answer === undefined && !reply.sent ? reply.send() : answer
   }
@@ -332,114 +321,7 @@ export function buildHttp(options: HttpOptions): Built {
   return { app, reload: () => reload(), stop, secure }
 }
 
-/** One request that was let in. */
-class Request implements Asked {
-  readonly params: unknown
-  readonly headers: FastifyRequest['headers']
-  readonly raw: FastifyRequest['raw']
-  readonly body: unknown
-  readonly subject: Subject
-  readonly visibility: Visibility
-  readonly address: string
-  readonly baseUrl: string
-  readonly #auditor: HttpOptions['auditor']
-  readonly #reply: FastifyReply
-  #query: URLSearchParams | undefined
-  #abort: AbortController | undefined
-
-  constructor(
-    auditor: HttpOptions['auditor'],
-    request: FastifyRequest,
-    reply: FastifyReply,
-    of: { body: unknown; subject: Subject; visibility: Visibility; origin: RequestOrigin },
-  ) {
-    this.params = request.params
-    this.headers = request.headers
-    this.raw = request.raw
-    this.body = of.body
-    this.subject = of.subject
-    this.visibility = of.visibility
-    this.address = of.origin.address
-    this.baseUrl = of.origin.baseUrl
-    this.#auditor = auditor
-    this.#reply = reply
-  }
-
-  get query(): URLSearchParams {
-    const { url = '' } = this.raw
-    const at = url.indexOf('?')
-    this.#query ??= new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
-    return this.#query
-  }
-
-  get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      const abort = new AbortController()
-      const { raw } = this.#reply
-      if (raw.destroyed && !raw.writableFinished) abort.abort()
-      else raw.once('close', () => raw.writableFinished || abort.abort())
-      this.#abort = abort
-    }
-    return this.#abort.signal
-  }
-
-  audit(...[kind, what]: Parameters<Asked['audit']>): Promise<void> {
-    return this.#auditor.record(this.subject, { ...what, kind, address: this.address })
-  }
-}
-
 function seen(subject: Subject): Visibility {
   const visibility = visibilityOf(subject, 'object.read')
   return visibility === 'forbidden' ? { sees: 'nothing' } : visibility
-}
-
-/** A body nobody asked for is read away when it is small; a large one is refused before it is sent. */
-function refuseLargeBody(raw: IncomingMessage): void {
-  const declared = Number(raw.headers['content-length'] ?? 0)
-  if (declared > 65_536 || (raw.headers['transfer-encoding'] !== undefined && raw.method !== 'GET')) {
-    throw new ArchiveError('request.too-large', 'this request takes no body')
-  }
-}
-
-/** With `--open` nobody signs in, so a page elsewhere must not be able to write with the user's browser. */
-function refuseCrossSite(
-  headers: FastifyRequest['headers'],
-  origin: RequestOrigin,
-  config: HttpOptions['config'],
-): void {
-  const from = headers.origin
-  const own = from === undefined || from === new URL(origin.baseUrl).origin || config.http.corsOrigins.includes(from)
-  const site = headers['sec-fetch-site']
-  if (!own || site === 'cross-site') throw new ArchiveError('request.forbidden', 'requests of other sites are refused')
-}
-
-/** HEAD: the headers of GET; a stream that GET would have sent is closed unread. */
-async function withoutBody(_request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
-  if (typeof payload === 'string' || payload instanceof Uint8Array) {
-    if (!reply.hasHeader('content-length')) reply.header('content-length', String(Buffer.byteLength(payload)))
-    return null
-  }
-  if (
-    typeof payload === 'object' &&
-    payload !== null &&
-    'destroy' in payload &&
-    typeof payload.destroy === 'function'
-  ) {
-    payload.destroy()
-  }
-  return null
-}
-
-function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const told =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? rawProblem('request.too-large', 431, 'Request Header Fields Too Large', 'The request head is too large.')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? rawProblem('request.timeout', 408, 'Request Timeout', 'The request head arrived too slowly.')
-        : rawProblem('request.malformed', 400, 'Bad Request', 'The request breaks the rules of HTTP.')
-  socket.end(told)
 }

@@ -58,6 +58,27 @@ test('when the trail cannot be written nobody reads', async () => {
   await auditor.record(ada, read)
 })
 
+test('counts that cannot be written are kept for the next time', async () => {
+  const written: number[] = []
+  let broken = false
+  const auditor = new Auditor(
+    {
+      async appendAudit(events) {
+        if (broken) throw new Error('disk full')
+        written.push(...events.map(({ count }) => count))
+        return 'written'
+      },
+    },
+    { windowSeconds: 300 },
+  )
+  for (let at = 0; at < 5; at += 1) await auditor.record(ada, read)
+  broken = true
+  await assert.rejects(auditor.flush(true))
+  broken = false
+  await auditor.flush(true)
+  assert.deepEqual(written, [1, 4])
+})
+
 test('decisions and writes are never counted together', async () => {
   const { auditor, store } = securityFixture()
   for (let at = 0; at < 3; at += 1) await auditor.record(ada, { kind: 'decide', detail: 'release q1' })

@@ -118,15 +118,24 @@ export class Auditor {
     }
   }
 
-  /** Writes the counts of windows that have ended; called by a timer, and with `all` before stopping. */
+  /**
+   * Writes the counts of windows that have ended; called by a timer, and with `all` before stopping. Counts that cannot
+   * be written now are kept for the next time.
+   * @throws when something could not be written
+   */
   async flush(all = false): Promise<void> {
-    const ended: Window[] = []
-    for (const [key, window] of this.#windows) {
-      if (!all && this.#now() < window.endsAt) continue
-      this.#windows.delete(key)
-      ended.push(window)
+    const ended = [...this.#windows].filter(([, window]) => all || this.#now() >= window.endsAt)
+    for (const [key] of ended) this.#windows.delete(key)
+    const written = await Promise.allSettled(ended.map(([, window]) => this.#closing(window)))
+    for (const [at, outcome] of written.entries()) {
+      if (outcome.status === 'fulfilled') continue
+      const [key, window] = ended[at] ?? []
+      const newer = key === undefined ? undefined : this.#windows.get(key)
+      if (newer !== undefined && window !== undefined) newer.more += window.more
+      else if (key !== undefined && window !== undefined) this.#windows.set(key, window)
     }
-    await Promise.all(ended.map((window) => this.#closing(window)))
+    const failed = written.find((outcome) => outcome.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
 
   async #closing({ event, more }: Window): Promise<void> {
