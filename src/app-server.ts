@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deskRoutes } from '#access/desk/desk-routes.ts'
+import type { JobList } from '#access/desk/services.ts'
 import { retrieveRoutes } from '#access/dicomweb/retrieve-routes.ts'
 import { searchRoutes } from '#access/dicomweb/search.ts'
 import { type HealthReason, healthRoutes } from '#access/health.ts'
@@ -14,6 +15,8 @@ import { pageRoutes } from '#access/page/page-routes.ts'
 import { storeRoutes } from '#arrival/stow.ts'
 import { uploadRoutes } from '#arrival/web-upload.ts'
 import { Uploads } from '#arrival/web-upload-store.ts'
+import { ArchiveError } from '#errors.ts'
+import type { JobQueue } from '#model/job-queue.ts'
 import type { Route } from '#model/route.ts'
 import { authenticator } from '#security/authenticate.ts'
 import type { Archive } from './app.ts'
@@ -47,19 +50,19 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
   const metrics = createMetrics()
   const uploads = await Uploads.open({
     directory: join(archive.dataDirectory, 'uploads'),
-    spool: { directory: spoolDirectory },
+    spool: { directory: spoolDirectory, bytesMax: config.limits.objectSize },
     intake,
     limits: config.limits,
     onFault: (error, uploadId) => log.error({ err: error, uploadId }, 'an upload could not be imported'),
   })
   const routes: Route[] = [
-    ...healthRoutes({ openJobs: () => archive.jobs.open(), reasons: () => healthReasons(archive) }, metrics),
+    ...healthRoutes({ openJobs: async () => archive.jobs.openJobs(), reasons: () => healthReasons(archive) }, metrics),
     ...pageRoutes(),
     ...deskRoutes({
       version: version(),
       archive: reader,
       quarantine,
-      jobs: archive.jobs,
+      jobs: jobList(archive.jobs),
       accounts: archive.accounts,
       tokens: archive.tokens,
       settings: archive.settings,
@@ -86,7 +89,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
   const http = await startHttp({
     config,
     routes,
-    authenticate: authenticator(archive.accounts, archive.tokens, open),
+    authenticate: authenticator(archive.accounts, archive.tokens, archive.auditor, open),
     auditor: archive.auditor,
     open,
     authenticationReady: security.hasCredentials(),
@@ -98,6 +101,35 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     async close(drainMs) {
       await http.close(drainMs)
       await uploads.close()
+    },
+  }
+}
+
+/** Jobs as the pages' API shows them. */
+function jobList(queue: JobQueue): JobList {
+  const states = { waiting: 'open', leased: 'running', done: 'done', parked: 'parked' } as const
+  const asked = { open: 'open', running: 'leased', done: 'done', parked: 'parked' } as const
+  return {
+    async list({ state, limit, cursor }) {
+      const wanted = state === undefined ? undefined : asked[state as keyof typeof asked]
+      if (state !== undefined && wanted === undefined) {
+        throw new ArchiveError('request.malformed', `state is open, running, done or parked, not ${state}`)
+      }
+      const { items, next } = queue.list({
+        limit,
+        ...(wanted === undefined ? {} : { state: wanted }),
+        ...(cursor === undefined ? {} : { cursor }),
+      })
+      const view = items.map((job) => ({
+        id: String(job.id),
+        kind: job.kind,
+        state: states[job.state],
+        attempts: job.attempts,
+        createdAt: job.created,
+        updatedAt: job.finished ?? job.created,
+        error: job.error,
+      }))
+      return { items: view, next }
     },
   }
 }
@@ -115,7 +147,11 @@ async function healthReasons(archive: Archive): Promise<HealthReason[]> {
     reasons.push({ code: 'scanner-unreachable', detail: 'what arrives is held as pending', blocking: false })
   }
   if (recovery.short > 0) {
-    reasons.push({ code: 'storage-damaged', detail: 'bytes that were flushed are missing: run verify', blocking: false })
+    reasons.push({
+      code: 'storage-damaged',
+      detail: 'bytes that were flushed are missing: run verify',
+      blocking: false,
+    })
   }
   return reasons
 }

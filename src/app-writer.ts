@@ -7,14 +7,18 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import { openDatabase } from '#index/sqlite/database.ts'
-import { createJournalNumbers } from '#index/sqlite/kept-objects.ts'
+import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
+import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import { createQuarantineStore } from '#index/sqlite/quarantine-store.ts'
+import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader, sqliteSecurityWriter } from '#index/sqlite/security-store.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
-import type { Deletion } from '#model/archive-index.ts'
+import { startJobRunner } from '#jobs/job-runner.ts'
 import type { ArrivedBytes, OpenArrival, Provenance } from '#model/arrival.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
+import { compact } from '#operations/compaction.ts'
+import { createDeletions } from '#operations/deletion.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { openVault } from '#quarantine/vault.ts'
 import { rememberClean } from '#screening/scan.ts'
@@ -29,7 +33,7 @@ import { openFileSegments } from '#storage/file-segments.ts'
 import { openJournal } from '#storage/journal.ts'
 import { openKeyRing } from '#storage/key-ring.ts'
 import { clearSpool, openSpooled } from '#storage/spool.ts'
-import type { WriterStatus } from './app.ts'
+import { reserveBytes, type WriterStatus } from './app.ts'
 import { createCommitLane, type LaneAudit } from './intake/commit-lane.ts'
 import { createWalk, type Terms } from './intake.ts'
 import { type RemoteService, serveRemote } from './remote.ts'
@@ -46,7 +50,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   migrate(db)
   const writer = createSqliteWriter(db)
   const segments = openFileSegments(folder('segments'), {
-    ...(config.storage.reserve === undefined ? {} : { reserveBytes: config.storage.reserve }),
+    reserveBytes: reserveBytes(config, dataDirectory),
   })
   const recovery = await segments.recover(writer.flushed())
   clearSpool(folder('spool'))
@@ -104,12 +108,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       await rm(`${path}.kept`, { force: true })
     },
     lane,
-    onFault(error, provenance) {
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      process.stderr.write(
-        `${JSON.stringify({ level: 'error', what: 'walk failed, object held', door: provenance.door, error: text })}\n`,
-      )
-    },
+    onFault: (error, provenance) => logFault(`walk failed at door ${provenance.door}, object held`, error),
   })
 
   /** What a decision changes, with the flushed position of the journal entry that says so. */
@@ -132,16 +131,32 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     },
   })
 
-  const deletions = {
-    async delete(deletion: Deletion): Promise<number> {
-      await journal.append([{ kind: 'delete', payload: deletion }])
-      let count = 0
-      commit(() => {
-        count = writer.delete(deletion).length
-      })
-      return count
+  const deletions = createDeletions({ writer, reader: createSqliteReader(db), journal, commit })
+
+  const jobs = createSqliteJobQueue(db)
+  const runner = startJobRunner(jobs, {
+    worker: `${hostname()}:${process.pid}`,
+    handlers: {
+      'purge-originals': async () => {
+        await quarantine.purge()
+        return undefined
+      },
+      compact: async (_job, signal) => {
+        await compact({ segments, kept: createKeptObjects(db), writer, commit, signal })
+        return undefined
+      },
     },
+    onFailure: (job, error) => logFault(`job ${job.kind} failed`, error),
+  })
+  const housekeeping = () => {
+    const now = Date.now()
+    jobs.enqueue({ kind: 'purge-originals', subject: 'all' }, now)
+    if (writer.purgeable(new Date(now).toISOString(), 1).length > 0)
+      jobs.enqueue({ kind: 'compact', subject: 'all' }, now)
+    jobs.prune(new Date(now - JOBS_KEPT_MS).toISOString())
+    runner.wake()
   }
+  const clock = setInterval(housekeeping, HOUSEKEEPING_MS)
 
   const lifecycle = {
     async status(): Promise<WriterStatus> {
@@ -154,6 +169,8 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       }
     },
     async close(): Promise<void> {
+      clearInterval(clock)
+      await runner.stop()
       await lane.idle()
       await scanner?.close()
       await segments.close()
@@ -162,6 +179,15 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   }
 
   return { intake: walk, quarantine, deletions, security: securityWriter, lifecycle }
+}
+
+/** How often housekeeping is looked for, and how long finished jobs are listed. */
+const HOUSEKEEPING_MS = 3600_000
+const JOBS_KEPT_MS = 7 * 24 * 3600_000
+
+function logFault(what: string, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.stderr.write(`${JSON.stringify({ level: 50, time: Date.now(), msg: what, error: text })}\n`)
 }
 
 function dicomLimits(configured: Config['limits']): DicomLimits {

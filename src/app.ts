@@ -1,20 +1,23 @@
 /** Puts the archive together: the only file, with app-writer.ts, that names adapters. */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
+import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
+import type { JobQueue } from '#model/job-queue.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
 import type { SecurityReader, SecurityWriter } from '#security/ports.ts'
 import { SiteSettings } from '#security/site-settings.ts'
 import { Tokens } from '#security/tokens.ts'
 import { openSegmentReader, type SegmentReader } from '#storage/segment-files.ts'
+import { createMaintenance, type Maintenance } from './app-maintenance.ts'
 import { type Caller, callRemote } from './remote.ts'
 
 export interface ArchiveOptions {
@@ -55,6 +58,9 @@ export interface Archive {
   readonly accounts: Accounts
   readonly tokens: Tokens
   readonly settings: SiteSettings
+  readonly maintenance: Maintenance
+  /** Work that is under way behind the answers; read only. */
+  readonly jobs: JobQueue
   readonly writer: WriterLifecycle
   close(): Promise<void>
 }
@@ -104,6 +110,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
         reader.patientIds(patient.id, patient.issuer ?? undefined),
       ),
       settings: new SiteSettings(security, securityWriter),
+      maintenance: createMaintenance(dataDirectory, reader, segments),
+      jobs: createSqliteJobQueue(db),
       writer,
       async close() {
         clearInterval(counting)
@@ -115,6 +123,13 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       },
     }
   }
+}
+
+/** Bytes kept free on the volume: as configured, else 2 % of it, at most 1 GiB. contract.md. */
+export function reserveBytes(config: Config, dataDirectory: string): number {
+  if (config.storage.reserve !== undefined) return config.storage.reserve
+  const { blocks, bsize } = statfsSync(dataDirectory)
+  return Math.min(2 ** 30, Math.floor(blocks * bsize * 0.02))
 }
 
 /** Starts the worker and waits until it says that it is ready, or why it is not. */

@@ -1,19 +1,28 @@
 import type { ArchiveCommand, Command } from './command.ts'
 import { auditCommand } from './commands/audit.ts'
+import { backupCommand, restoreCommand } from './commands/backup.ts'
 import { demoCommand } from './commands/demo.ts'
+import { exportCommand } from './commands/export.ts'
 import { importCommand, screenCommand } from './commands/import.ts'
+import { jobsCommand } from './commands/jobs.ts'
 import { laterCommands } from './commands/later.ts'
 import { originatorCommand } from './commands/originator.ts'
 import { quarantineCommand } from './commands/quarantine.ts'
+import { rebuildIndexCommand } from './commands/rebuild-index.ts'
 import { serveCommand } from './commands/serve.ts'
 import { settingsCommand } from './commands/settings.ts'
 import { tokenCommand } from './commands/token.ts'
 import { userCommand } from './commands/user.ts'
+import { verifyCommand } from './commands/verify.ts'
 
 /** Commands that the owner of a data directory runs for others too. */
 export const archiveCommands: readonly ArchiveCommand[] = [
   importCommand,
   screenCommand,
+  exportCommand,
+  verifyCommand,
+  backupCommand,
+  jobsCommand,
   quarantineCommand,
   originatorCommand,
   userCommand,
@@ -24,4 +33,10 @@ export const archiveCommands: readonly ArchiveCommand[] = [
 ]
 
 /** Every command, in the order of the help text. */
-export const commands: readonly Command[] = [serveCommand, ...archiveCommands, ...laterCommands]
+export const commands: readonly Command[] = [
+  serveCommand,
+  ...archiveCommands,
+  restoreCommand,
+  rebuildIndexCommand,
+  ...laterCommands,
+]
