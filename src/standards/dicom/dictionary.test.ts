@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import {
   isKnownPrivateCreator,
@@ -98,4 +100,11 @@ test('storage classes: known, private, newer than this edition', () => {
   assert.ok(isUnknownStandardStorageClass('1.2.840.10008.5.1.4.1.1.999'))
   assert.ok(!isUnknownStandardStorageClass(SOP_CLASS.ctImage))
   for (const uid of Object.values(SOP_CLASS)) assert.ok(storageClass(uid), uid)
+})
+
+// A hand edit in a generated file would be lost at the next run, silently.
+test('dictionary: the checked-in files are what the tool makes', () => {
+  const tool = join(import.meta.dirname, '../../../tools/generate-dictionary.ts')
+  const { status, stderr } = spawnSync(process.execPath, [tool, '--check'], { encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
 })
