@@ -19,11 +19,18 @@ export interface ByteSource {
 export const READ_BYTES_MAX = 64 * 1024 * 1024
 
 export function memorySource(bytes: Uint8Array): ByteSource {
+  // Never a Buffer: its slice() is a view, and who means to copy what was read would write into the source.
+  const memory = Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes
   return {
-    size: bytes.byteLength,
-    memory: bytes,
-    read: (start, end) => bytes.subarray(Math.max(0, start), Math.max(0, Math.min(end, bytes.byteLength))),
+    size: memory.byteLength,
+    memory,
+    read: (start, end) => memory.subarray(Math.max(0, start), Math.max(0, Math.min(end, memory.byteLength))),
   }
+}
+
+/** A copy that is nobody else's, of a Buffer too (whose own slice() would be a view). */
+export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes)
 }
 
 /** A part of another source, as a source of its own. */

@@ -1,4 +1,4 @@
-import { type ByteSource, READ_BYTES_MAX } from '../byte-source.ts'
+import { type ByteSource, copyOf, READ_BYTES_MAX } from '../byte-source.ts'
 import { DicomError } from './errors.ts'
 
 const WINDOW_BYTES = 64 * 1024
@@ -57,7 +57,7 @@ export class ByteWindow {
       buffer.set(read)
       this.bytes = read.length === buffer.length ? buffer : buffer.subarray(0, read.length)
     } else {
-      this.bytes = source.read(offset, offset + length).slice()
+      this.bytes = copyOf(source.read(offset, offset + length))
     }
     this.base = offset
     if (this.bytes.length < length) {

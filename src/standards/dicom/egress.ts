@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { createDeflateRaw } from 'node:zlib'
-import type { ByteSource } from '../byte-source.ts'
+import { type ByteSource, copyOf } from '../byte-source.ts'
 import { readDataSet, string } from './data-set.ts'
 import type { InflateSink } from './deflate.ts'
 import { encodingOf } from './encoding.ts'
@@ -135,12 +135,12 @@ async function chunkOf(stored: StoredObject, piece: SourcePiece, start: number, 
   const { read } = stored
   // What was inflated is a source of its own; everything else is the kept file.
   const own = piece.source === stored.source && read !== undefined
-  let chunk = own ? await read(start, end) : piece.source.read(start, end).slice()
+  let chunk = own ? await read(start, end) : copyOf(piece.source.read(start, end))
   if (chunk.length !== end - start) {
     throw new DicomError('dicom.malformed', 'R1', `${chunk.length} of ${end - start} bytes could be read`, start)
   }
   if (piece.swapUnit > 1) {
-    if (own) chunk = chunk.slice()
+    if (own) chunk = copyOf(chunk)
     swapBytes(chunk, piece.swapUnit)
   }
   return chunk

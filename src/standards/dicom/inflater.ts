@@ -1,3 +1,5 @@
+import { copyOf } from '../byte-source.ts'
+
 /** A deflate stream that is broken or ends early. */
 export class InflateError extends Error {
   override readonly name = 'InflateError'
@@ -97,7 +99,7 @@ export class Inflater {
   #byte(): number {
     if (this.#inputAt >= this.#input.length) {
       this.#inputBase += this.#input.length
-      this.#input = this.#read(this.#inputBase, this.#inputBase + this.#stepBytes).slice()
+      this.#input = copyOf(this.#read(this.#inputBase, this.#inputBase + this.#stepBytes))
       this.#inputAt = 0
       if (this.#input.length === 0) throw new InflateError('the stream ends early')
     }

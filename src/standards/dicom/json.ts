@@ -1,3 +1,4 @@
+import { copyOf } from '../byte-source.ts'
 import { ByteWindow } from './byte-window.ts'
 import { isAsciiCompatible } from './charset.ts'
 import { DataSet, decodeStrings, type Fragment, numberAt, numberBytes, readableVr, readCharsets } from './data-set.ts'
@@ -338,7 +339,7 @@ class JsonWriter implements Visitor {
     let value = this.#window.bytes.subarray(index, index + valueLength)
     const unit = this.#level.bigEndian ? swapUnit(vr) : 1
     if (unit > 1) {
-      value = value.slice() // DICOM JSON carries little endian. PS3.18 section F.2.7
+      value = copyOf(value) // DICOM JSON carries little endian. PS3.18 section F.2.7
       swapBytes(value, unit)
     }
     const out = this.#out

@@ -1,4 +1,4 @@
-import { type ByteSource, slice } from '../byte-source.ts'
+import { type ByteSource, copyOf, slice } from '../byte-source.ts'
 import { type InflateSink, inflateDataSet } from './deflate.ts'
 import { type Encoding, EXPLICIT_BE, EXPLICIT_LE, encodingOf, IMPLICIT_LE } from './encoding.ts'
 import { DicomError, type Problem } from './errors.ts'
@@ -84,7 +84,7 @@ export function readHead(source: ByteSource, limits: DicomLimits = DEFAULT_LIMIT
 }
 
 function detached(meta: FileMeta): FileMeta {
-  return { ...meta, elements: meta.elements.map((element) => ({ ...element, value: element.value.slice() })) }
+  return { ...meta, elements: meta.elements.map((element) => ({ ...element, value: copyOf(element.value) })) }
 }
 
 function openData(source: ByteSource, meta: FileMeta, start: number, uid: string | null, options: OpenOptions): Part10 {
@@ -171,7 +171,7 @@ function syntaxOf(encoding: Encoding): TransferSyntax {
  * @returns null for anything else
  */
 export function findBareDataSet(source: ByteSource, limits: DicomLimits = DEFAULT_LIMITS): BareDataSet | null {
-  const head = source.read(0, Math.min(source.size, limits.metaBytesMax)).slice()
+  const head = copyOf(source.read(0, Math.min(source.size, limits.metaBytesMax)))
   if (head.length < 8) return null
   let start = 0
   let uid: string | null = null

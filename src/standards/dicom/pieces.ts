@@ -1,4 +1,4 @@
-import type { ByteSource } from '../byte-source.ts'
+import { type ByteSource, copyOf } from '../byte-source.ts'
 import { swapBytes } from './value-representation.ts'
 
 /** A stretch of another source that is copied when it is needed, not before. */
@@ -35,7 +35,7 @@ export function* pieceChunks(pieces: readonly Piece[]): Generator<Uint8Array> {
     }
     for (let at = 0; at < piece.length; at += CHUNK_BYTES) {
       const start = piece.offset + at
-      const chunk = piece.source.read(start, Math.min(start + CHUNK_BYTES, piece.offset + piece.length)).slice()
+      const chunk = copyOf(piece.source.read(start, Math.min(start + CHUNK_BYTES, piece.offset + piece.length)))
       swapBytes(chunk, piece.swapUnit)
       yield chunk
     }

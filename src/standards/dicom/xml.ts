@@ -27,7 +27,8 @@ export function datasetToXml(dataSet: JsonDataSet): string {
 }
 
 function writeAttributes(out: string[], dataSet: JsonDataSet): void {
-  for (const tag of Object.keys(dataSet)) {
+  // JavaScript puts keys that look like numbers first, so the order of the JSON is lost in its objects.
+  for (const tag of Object.keys(dataSet).sort()) {
     const element = dataSet[tag]!
     const creator = privateCreator(dataSet, tag)
     // A private tag is named without its block, which is what the creator's name says. PS3.19 Table A.1.5-2.
