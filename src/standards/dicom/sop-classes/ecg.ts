@@ -81,27 +81,30 @@ const CLASSES: { readonly [sopClass: string]: Limits } = {
   },
 }
 
-/** Names of measurements in SCP-ECG (ISO 11073-91064) and MDC (ISO/IEEE 11073-10102), PS3.16 CID 3228 and 3229. */
+/**
+ * Names of measurements by their code. SCPECG codes are sections of SCP-ECG as recorders write them; MDC ones are
+ * PS3.16 CID 3229 (axes) and 3689 (global durations). Others are named by their meaning.
+ */
 const MEASUREMENTS: { readonly [schemeAndValue: string]: string } = {
   'SCPECG 5.10.2.1-3': 'rr-interval',
   'SCPECG 5.10.2.1-5': 'pp-interval',
-  'SCPECG 5.10.2.5-1': 'pr-interval',
+  'SCPECG 5.10.2.5-1': 'heart-rate',
+  'SCPECG 5.10.2.5-5': 'qtc-interval',
   'SCPECG 5.13.5-7': 'pr-interval',
   'SCPECG 5.13.5-9': 'qrs-duration',
   'SCPECG 5.13.5-11': 'qt-interval',
-  'SCPECG 5.10.2.5-5': 'qtc-interval',
-  'SCPECG 5.13.5-13': 'p-axis',
-  'SCPECG 5.13.5-15': 'qrs-axis',
-  'SCPECG 5.13.5-17': 't-axis',
-  'MDC 2:16168': 'rr-interval',
+  'SCPECG 5.10.3-11': 'p-axis',
+  'SCPECG 5.10.3-13': 'qrs-axis',
+  'SCPECG 5.10.3-15': 't-axis',
+  'MDC 2:16000': 'rr-interval',
+  'MDC 2:16140': 'pp-interval',
+  'MDC 2:16184': 'p-duration',
   'MDC 2:15872': 'pr-interval',
   'MDC 2:16156': 'qrs-duration',
   'MDC 2:16160': 'qt-interval',
-  'MDC 2:15876': 'qtc-interval',
   'MDC 2:16128': 'p-axis',
   'MDC 2:16132': 'qrs-axis',
   'MDC 2:16136': 't-axis',
-  'MDC 2:16016': 'heart-rate',
 }
 
 /** One channel of a multiplex group. Physical value = sample x sensitivity x correction + baseline, in `unit`. */

@@ -328,6 +328,7 @@ test('families: samples', { skip: existsSync(samples) ? false : `no samples at $
   const heart = sample('waveform/waveform_ecg.dcm')
   assert.deepEqual(factsOf(heart, 'pr-interval').slice(0, 1), ['161 ms'])
   assert.deepEqual(factsOf(heart, 'statement').slice(0, 2), ['RITMO SINUSALE', 'ECG NORMALE'])
+  assert.equal(factsOf(heart, 'qrs-axis').length, 1)
   assert.ok(factsOf(heart, 'lead').length >= 12)
   assert.deepEqual(factsOf(sample('sr/dose/CT-ESR-GE_VCT.dcm'), 'dlp-total'), ['2002.39 mGycm'])
   assert.deepEqual(factsOf(sample('sr/dose/DX-RDSR-Canon_CXDI.dcm'), 'dap-total'), ['0.0000107 Gy.m2'])
