@@ -133,7 +133,7 @@ const DISCARD_MS_MAX = 1000
  * @returns false when there is more: the connection has to be closed after the answer
  */
 export function discardBody(request: IncomingMessage): Promise<boolean> {
-  if (request.complete && request.readableLength === 0) return Promise.resolve(true)
+  if (request.readableEnded || (request.complete && request.readableLength === 0)) return Promise.resolve(true)
   const declared = Number(request.headers['content-length'] ?? Number.NaN)
   if (declared > DISCARD_BYTES_MAX) return Promise.resolve(false)
   return new Promise((resolve) => {
