@@ -15,6 +15,8 @@ export interface Compiled {
   readonly warnings: readonly string[]
   /** Keys of attributes that were matched: they are returned. */
   readonly keys: readonly string[]
+  /** Every filter can be decided inside the wide indexes on study. */
+  readonly covered: boolean
   /** The only filter is a range of study dates, or none. */
   readonly dates: { readonly from: string; readonly to: string } | null
 }
@@ -170,6 +172,8 @@ export function createCompiler(
     const words = nameWords(text.replace(/[*?]/g, ' ')).slice(0, 8)
     if (words.length === 0) return { where: { sql: '1', params: [] }, sources: [] }
     const sources: Source[] = []
+    const together = trigramSource('name', words.join('*'), FEW_COVERED)
+    if (together !== undefined) sources.push(together)
     const anyOther = db.get(`select 1 from lookup where attribute = ${PATIENT_NAME_ID} limit 1`) !== undefined
     const conditions = words.map((word): Condition => {
       const range = startsWith('word', word)
@@ -330,12 +334,15 @@ export function createCompiler(
       if (key === STUDY_DATE && range !== undefined) dates = { from: range.from ?? '0', to: range.to ?? LAST_DATE }
       else dates = null
     }
-    return { where, sources, warnings, keys, dates }
+    const covered = query.match.every(({ path, how }) => how.is === 'universal' || COVERED.has(pathKey(path)))
+    return { where, sources, warnings, keys, dates, covered }
   }
 }
 
 const MODALITIES_IN_STUDY = '00080061'
 const STUDY_DATE = '00080020'
+/** Columns of the wide indexes on study: date, time, modalities, name. */
+const COVERED: ReadonlySet<string> = new Set([STUDY_DATE, '00080030', MODALITIES_IN_STUDY, '00100010'])
 
 /** Indexes that lead with a column of their own, by attribute. */
 const INDEXED: Readonly<Record<string, { readonly name: string; readonly partial?: true }>> = {

@@ -21,7 +21,7 @@ export interface Source {
 /** Candidates sorted at most: about sqrt(25 rows * table) for a million studies. spike-notes.md section 5. */
 export const FEW_COVERED = 1500
 /** When the other side would have to open every row it looks at, more candidates are still cheaper. */
-export const FEW_ROWS = 5000
+export const FEW_ROWS = 3000
 const TRIGRAMS_MAX = 12
 
 /** Studies whose column holds the trigrams of a pattern: a superset of its matches. */

@@ -89,22 +89,36 @@ export function createSearch(db: Database, texts: Texts, table: SearchableTable)
     }
   }
 
+  /** Keys of a source, when there are no more than `max`. */
+  function fewKeys(source: Source, max: number): number[] | undefined {
+    const rows = db.arrays(`select key from (${source.sql}) limit ?`, ...source.where.params, max + 1)
+    return rows.length > max ? undefined : rows.map(([key]) => Number(key))
+  }
+
   /** The smallest source that is small enough; undefined when walking in order is the better way. */
-  function smallest(sources: readonly Source[], others: boolean): Source | undefined {
+  function smallest({ sources, where, covered }: Compiled): Source | undefined {
     const unique = sources.find((source) => source.kind === 'unique')
     if (unique !== undefined) return unique
+    const others = where.length > 1
     // One equality alone is answered by its index, in order: nothing to count.
     if (!others && sources.length > 0 && sources.every(({ kind }) => kind === 'ordered')) return undefined
     let best: { source: Source; n: number } | undefined
-    for (const source of sources) {
-      const from: Condition =
-        source.is === 'index' ? start(source) : { sql: `(${source.sql})`, params: source.where.params }
-      const where = source.is === 'index' ? source.where : { sql: '1', params: [] }
-      const covered = others && source.is === 'index' && source.level === 'study'
-      const max = Math.min(covered ? COVERED_MAX : source.fewMax, (best?.n ?? Number.POSITIVE_INFINITY) - 1)
-      const n = countUpTo(from, where, max)
-      if (n <= max) best = { source, n }
-      if (best !== undefined && best.n < 50) break
+    // Indexes first: counting in them costs least, and every figure bounds the next.
+    for (const source of sources.toSorted((a, b) => (a.is === b.is ? 0 : a.is === 'index' ? -1 : 1))) {
+      const wide = others && covered && source.is === 'index' && source.level === 'study'
+      const max = Math.min(wide ? COVERED_MAX : source.fewMax, (best?.n ?? Number.POSITIVE_INFINITY) - 1)
+      if (source.is === 'index') {
+        const n = countUpTo(start(source), source.where, max)
+        if (n <= max) best = { source, n }
+      } else {
+        // Looked up once: what was counted is what is joined.
+        const keys = fewKeys(source, max)
+        if (keys !== undefined) {
+          const where = { sql: '1', params: [JSON.stringify(keys)] }
+          best = { source: { ...source, sql: 'select value as key from json_each(?)', where }, n: keys.length }
+        }
+      }
+      if (best !== undefined && best.n < 300) break
     }
     return best?.source
   }
@@ -129,7 +143,7 @@ export function createSearch(db: Database, texts: Texts, table: SearchableTable)
         bounded: true,
       }
     }
-    const source = smallest(compiled.sources, compiled.where.length > 1)
+    const source = smallest(compiled)
     if (source !== undefined) return planFrom(level, source, true)
     const ordered = compiled.sources.find(({ kind, level: its }) => kind === 'ordered' && its === level)
     if (ordered !== undefined) return planFrom(level, ordered, false)
