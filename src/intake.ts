@@ -19,6 +19,7 @@ import { place } from '#placement/place.ts'
 import { identityOf } from '#reconciliation/identity.ts'
 import type { Screened } from '#screening/screened.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
+import type { Base, InstanceUids } from './intake/base.ts'
 import type { CommitLane, Outcome, Prepared } from './intake/commit-lane.ts'
 import { type Extracted, extract } from './intake/extract.ts'
 import { type KeptForm, keptForm } from './intake/kept-form.ts'
@@ -188,32 +189,6 @@ export function createWalk(tools: WalkTools): Walk {
     }
     return { is: 'hold', row, reason, findings }
   }
-}
-
-/** What is known of an arrival once it was screened; the lane completes it to a record and a receipt. */
-export interface Base {
-  readonly arrivalId: string
-  readonly provenance: Provenance
-  readonly sha256: string
-  readonly size: number
-  readonly verdict: Receipt['verdict']
-  readonly reason: string
-  readonly findings: readonly Finding[]
-  readonly scan: ScanReport
-  readonly elementsDiscarded: boolean
-  readonly failure: Receipt['failure']
-  readonly sopClassUID: string | null
-  readonly sopInstanceUID: string | null
-  readonly seriesInstanceUID: string | null
-  readonly studyInstanceUID: string | null
-}
-
-/** The four identifiers without which nothing is stored. */
-export interface InstanceUids {
-  readonly sopClassUID: string
-  readonly sopInstanceUID: string
-  readonly studyInstanceUID: string
-  readonly seriesInstanceUID: string
 }
 
 function begin(arrival: Arrival, size: number, sha256: string, screened: Screened): Base {

@@ -8,7 +8,7 @@ import type { Finding } from '#model/finding.ts'
 import type { HeldRow } from '#model/quarantine.ts'
 import type { Entry, SegmentStore, SpooledEntry } from '#model/segment-store.ts'
 import { joinStudy } from '#reconciliation/identity.ts'
-import type { Base, InstanceUids } from '../intake.ts'
+import type { Base, InstanceUids } from './base.ts'
 import type { Extracted } from './extract.ts'
 import type { KeptForm } from './kept-form.ts'
 
