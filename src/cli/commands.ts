@@ -22,12 +22,12 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   exportCommand,
   verifyCommand,
   backupCommand,
-  jobsCommand,
   quarantineCommand,
   originatorCommand,
   userCommand,
   tokenCommand,
   settingsCommand,
+  jobsCommand,
   auditCommand,
   demoCommand,
 ]
@@ -36,7 +36,7 @@ export const archiveCommands: readonly ArchiveCommand[] = [
 export const commands: readonly Command[] = [
   serveCommand,
   ...archiveCommands,
-  restoreCommand,
   rebuildIndexCommand,
+  restoreCommand,
   ...laterCommands,
 ]

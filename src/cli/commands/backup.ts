@@ -1,35 +1,48 @@
-import { isAbsolute, resolve } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { aboutKeys } from '#operations/backup.ts'
 import { restore } from '#operations/restore.ts'
-import { type ArchiveCommand, type Given, isSet, needed, type OwnCommand } from '../command.ts'
+import { type ArchiveCommand, type Flag, type Given, isSet, needed, type OwnCommand, text } from '../command.ts'
+import { lockDataDirectory } from '../data-lock.ts'
 import { sizeText } from '../terminal.ts'
+
+const PASSPHRASE: Flag = {
+  type: 'string',
+  value: 'FILE',
+  about: 'file whose first line is the passphrase of the key file in the backup',
+}
 
 export const backupCommand: ArchiveCommand = {
   runs: 'in-owner',
   name: 'backup',
-  summary: 'Write a consistent copy of everything, while it is in use',
+  summary: 'Copy the archive to a folder while it runs',
   operands: '',
   flags: {
-    out: { type: 'string', value: 'DIR', about: 'an empty or new folder' },
-    link: { type: 'boolean', about: 'link sealed segments instead of copying them (same volume; not a second copy)' },
-    'passphrase-file': {
-      type: 'string',
-      value: 'FILE',
-      about: 'puts the key of the quarantine in, encrypted with the text in FILE',
-    },
+    out: { type: 'string', value: 'DIR', about: 'an empty or absent folder' },
+    'passphrase-file': PASSPHRASE,
+    link: { type: 'boolean', about: 'hard links for sealed segments where the volume allows: quick, no second copy' },
   },
   operandCount: [0, 0],
-  more: 'Without --passphrase-file the key stays out: keep a copy of keys/key elsewhere.',
+  more: 'Without a passphrase the key file stays out: keep a copy of keys/key elsewhere.',
   async run({ maintenance }, given, emit, signal) {
-    const passphrase = await passphraseOf(given)
+    const started = performance.now()
+    const seconds = (): number => Math.round(performance.now() - started) / 1000
+    const out = resolve(given.workingDirectory, needed(given, 'out'))
     const manifest = await maintenance.backup(
-      { out: absolute(given, 'out'), link: isSet(given, 'link'), ...(passphrase === undefined ? {} : { passphrase }) },
-      { signal },
+      { out, link: isSet(given, 'link'), ...(await passphraseIn(given)) },
+      {
+        signal,
+        onProgress: ({ files, bytes }) => {
+          void emit({ progress: { done: files, bytes, seconds: seconds(), counts: {} } })
+        },
+      },
     )
-    const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0)
+    const { keys, time, files } = manifest
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
     await emit({
-      json: { summary: { files: manifest.files.length, bytes, time: manifest.time, keys: manifest.keys } },
-      text: `${manifest.files.length} files, ${sizeText(bytes)}, as of ${manifest.time}. ${aboutKeys(manifest)}`,
+      json: { summary: { files: files.length, bytes, keys, time, seconds: seconds() } },
+      text: `${files.length} files, ${sizeText(bytes)} in ${seconds()} s: the archive as it was at ${time}`,
+      note: aboutKeys(manifest),
     })
     return 0
   },
@@ -40,35 +53,36 @@ export const restoreCommand: OwnCommand = {
   name: 'restore',
   summary: 'Bring a backup back into an empty data directory',
   operands: '',
-  flags: {
-    from: { type: 'string', value: 'DIR', about: 'the backup' },
-    'passphrase-file': { type: 'string', value: 'FILE', about: 'opens the key that is in the backup' },
-  },
+  flags: { from: { type: 'string', value: 'DIR', about: 'the backup' }, 'passphrase-file': PASSPHRASE },
   operandCount: [0, 0],
+  more: 'Every file is compared with its digest while it is copied. Run verify afterwards.',
   async run(dataDirectory, given, emit, signal) {
-    const passphrase = await passphraseOf(given)
+    const started = performance.now()
+    const seconds = (): number => Math.round(performance.now() - started) / 1000
+    const from = resolve(given.workingDirectory, needed(given, 'from'))
     const summary = await restore({
-      from: absolute(given, 'from'),
+      from,
       data: dataDirectory,
+      ...(await passphraseIn(given)),
       signal,
-      ...(passphrase === undefined ? {} : { passphrase }),
+      onProgress: ({ files, bytes }) => {
+        void emit({ progress: { done: files, bytes, seconds: seconds(), counts: {} } })
+      },
     })
-    const key = summary.keyRestored ? '' : ' The key is not in it: put keys/key back by hand.'
+    lockDataDirectory(dataDirectory).release() // proves that it can be owned
+    const { files, bytes, time, keyRestored } = summary
     await emit({
-      json: { summary },
-      text: `${summary.files} files, ${sizeText(summary.bytes)}, as of ${summary.time}.${key} Now run diptych verify.`,
+      json: { summary: { ...summary, seconds: seconds() } },
+      text: `${files} files, ${sizeText(bytes)} in ${seconds()} s: the archive as it was at ${time}`,
+      ...(keyRestored ? {} : { note: 'Put keys/key back from where it is kept, before the first start.' }),
     })
     return 0
   },
 }
 
-function absolute(given: Given, flag: string): string {
-  const path = needed(given, flag)
-  return isAbsolute(path) ? path : resolve(given.workingDirectory, path)
-}
-
-async function passphraseOf(given: Given): Promise<string | undefined> {
-  if (given.flags['passphrase-file'] === undefined) return undefined
-  const { readFile } = await import('node:fs/promises')
-  return (await readFile(absolute(given, 'passphrase-file'), 'utf8')).replace(/\r?\n$/, '')
+async function passphraseIn(given: Given): Promise<{ readonly passphrase?: string }> {
+  const file = text(given, 'passphrase-file')
+  if (file === undefined) return {}
+  const [passphrase = ''] = (await readFile(resolve(given.workingDirectory, file), 'utf8')).split(/\r?\n/)
+  return { passphrase }
 }

@@ -1,31 +1,38 @@
-import { type ArchiveCommand, text, wholeNumber } from '../command.ts'
+import { type ArchiveCommand, action, text, UsageError, wholeNumber } from '../command.ts'
 
-/** Work that goes on behind the answers. */
+const STATES = ['open', 'waiting', 'leased', 'done', 'parked'] as const
+
 export const jobsCommand: ArchiveCommand = {
   runs: 'in-owner',
   name: 'jobs',
-  summary: 'See the work that goes on behind the answers',
-  operands: '',
+  summary: 'Work in the background',
+  operands: 'list',
   flags: {
-    state: { type: 'string', value: 'STATE', about: 'open (default), waiting, leased, done or parked' },
+    state: { type: 'string', value: 'STATE', about: `one of ${STATES.join(', ')}; open is all but done` },
+    kind: { type: 'string', value: 'KIND', about: 'only jobs of this kind' },
     limit: { type: 'string', value: 'N', about: 'at most so many (default 100)' },
   },
-  operandCount: [0, 0],
+  operandCount: [0, 1],
   async run({ jobs }, given, emit) {
-    const state = (['open', 'waiting', 'leased', 'done', 'parked'] as const).find(
-      (each) => each === (text(given, 'state') ?? 'open'),
-    )
+    if (given.positionals.length > 0) action(given, ['list'])
+    const asked = text(given, 'state') ?? 'open'
+    const state = STATES.find((each) => each === asked)
+    if (state === undefined) throw new UsageError(`--state wants one of: ${STATES.join(', ')}`)
+    const kind = text(given, 'kind')
     const { items } = jobs.list({
+      state,
       limit: wholeNumber(given, 'limit', 100, 1),
-      ...(state === undefined ? {} : { state }),
+      ...(kind === undefined ? {} : { kind }),
     })
     for (const job of items) {
+      const { id, kind: what, subject, attempts, error } = job
+      const failure = error === null ? '' : `  ${error}`
       await emit({
         json: job,
-        text: `${job.id}  ${job.kind}  ${job.subject}  ${job.state}  ${job.attempts} tries  ${job.error ?? ''}`,
+        text: `${id}  ${what.padEnd(16)} ${job.state.padEnd(8)} ${attempts}  ${subject}${failure}`,
       })
     }
-    if (items.length === 0) await emit({ note: 'No such job.' })
+    if (items.length === 0) await emit({ note: `No job is ${state}.` })
     return 0
   },
 }

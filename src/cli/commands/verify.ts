@@ -1,40 +1,38 @@
-import { type ArchiveCommand, isSet } from '../command.ts'
+import type { ArchiveCommand } from '../command.ts'
 
-/** Reads everything kept and compares it with its digests and with the index, both ways. */
 export const verifyCommand: ArchiveCommand = {
   runs: 'in-owner',
   name: 'verify',
-  summary: 'Read everything kept and compare it with its digests',
+  summary: 'Read everything kept and compare it with its digests and the index',
   operands: '',
-  flags: { quiet: { type: 'boolean', about: 'the summary only' } },
+  flags: {},
   operandCount: [0, 0],
-  more: 'Changes nothing; may run beside a server. Exit 2 when something is damaged, missing or an orphan.',
-  async run({ maintenance }, given, emit, signal) {
-    const began = performance.now()
-    const told: (void | Promise<void>)[] = []
+  more: 'Changes nothing. May run beside a server.',
+  async run({ maintenance }, _given, emit, signal) {
+    const started = performance.now()
+    const told: (Promise<void> | void)[] = []
     const summary = await maintenance.verify({
       signal,
       onFinding(finding) {
-        if (isSet(given, 'quiet')) return
-        const where = `${finding.segment}:${finding.offset}`
+        const { is, sopInstanceUid, segment, offset, detail } = finding
         told.push(
-          emit({
-            json: finding,
-            text: `${finding.is.padEnd(8)} ${where}  ${finding.sopInstanceUid ?? ''}  ${finding.detail}`,
-          }),
+          emit({ json: finding, text: `${is.padEnd(8)} ${segment}:${offset} ${sopInstanceUid ?? ''} ${detail}` }),
         )
       },
-      onProgress({ bytes, objects }) {
-        const seconds = (performance.now() - began) / 1000
+      onProgress({ objects, bytes }) {
+        const seconds = (performance.now() - started) / 1000
         told.push(emit({ progress: { done: objects, bytes, seconds, counts: {} } }))
       },
     })
     await Promise.all(told)
     const { objects, damaged, missing, orphans, journal, seconds } = summary
+    const bad = damaged + missing + orphans
     await emit({
-      json: { summary },
-      text: `${objects} objects, ${journal} decisions read in ${seconds.toFixed(1)} s: ${damaged} damaged, ${missing} missing, ${orphans} orphans`,
+      json: { summary: { objects, damaged, missing, orphans, journal, seconds } },
+      text:
+        `${objects} objects and ${journal} journal entries read in ${seconds} s: ` +
+        (bad === 0 ? 'all as they were kept' : `${damaged} damaged, ${missing} missing, ${orphans} orphans`),
     })
-    return damaged + missing + orphans === 0 ? 0 : 2
+    return bad === 0 ? 0 : 2
   },
 }
