@@ -120,6 +120,7 @@ function* joined(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
 
 /** The system's word for a failure (`ENOSPC`, `EIO` ...), or an empty string. */
 export function systemCode(error: unknown): string {
+  if (error instanceof ArchiveError) return ''
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }
 
