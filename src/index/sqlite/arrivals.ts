@@ -19,12 +19,11 @@ const INSERT = `insert into arrival (id, sha256, size, source, path, time, verdi
 /**
  * Writes the record of one arrival.
  * @param object key of the object it led to, or null
- * @returns key of the arrival
  */
-export function writeArrival(db: Database, texts: Texts, arrival: ArrivalRecord, object: number | null): number {
+export function writeArrival(db: Database, texts: Texts, arrival: ArrivalRecord, object: number | null): void {
   const { door, peer, originator, user, address, medium } = arrival
   const source: Source = [door, peer, originator, user, address, medium]
-  return db.run(
+  db.run(
     INSERT,
     arrival.id,
     Buffer.from(arrival.sha256, 'hex'),
@@ -40,7 +39,7 @@ export function writeArrival(db: Database, texts: Texts, arrival: ArrivalRecord,
     object === null ? arrival.sopInstanceUid : null,
     object,
     arrival.quarantineId,
-  ).rowid
+  )
 }
 
 interface Row {
@@ -89,8 +88,9 @@ function fromRow(texts: Texts, row: Row): ArrivalRecord {
   }
 }
 
-export function readArrival(db: Database, texts: Texts, key: number): ArrivalRecord | undefined {
-  const row = db.get<Row>(`select ${COLUMNS} from ${FROM} where a.key = ?`, key)
+/** The arrival that brought an object: its first. */
+export function firstArrival(db: Database, texts: Texts, object: number): ArrivalRecord | undefined {
+  const row = db.get<Row>(`select ${COLUMNS} from ${FROM} where a.object = ? order by a.key limit 1`, object)
   return row === undefined ? undefined : fromRow(texts, row)
 }
 

@@ -49,7 +49,6 @@ export function deleteScope(db: Database, tree: Tree, table: SearchableTable, de
     ...[deletion.by, deletion.reason, deletion.time, deletion.purgeAfter],
   ).rowid
   const lookups = table.levels.instance.filter(({ lookup }) => lookup)
-  let bytes = 0
   for (const { series, gone } of doomed) {
     if (lookups.length > 0) {
       const row = db.get<Record<string, unknown>>('select * from instance where key = ?', gone.key)
@@ -62,13 +61,7 @@ export function deleteScope(db: Database, tree: Tree, table: SearchableTable, de
       'insert into feed (kind, object, study, time) values (?, ?, ?, ?)',
       ...['deleted', gone.id, studyInstanceUID, packTime(deletion.time)],
     )
-    bytes += gone.length
-    series.instances--
-    series.bytes -= gone.length
-    study.instances--
-    study.bytes -= gone.length
-    tree.touch(series)
+    tree.count(series, -1, gone.length)
   }
-  db.run('update total set instances = instances - ?, bytes = bytes - ?', doomed.length, bytes)
   return doomed.map(({ gone }) => gone.id)
 }

@@ -3,7 +3,7 @@ import type { Change, ObjectRecord, Placement } from '#model/archive-object.ts'
 import type { VerdictWord } from '#model/finding.ts'
 import { fold, parsePattern, prefixEnd } from '../fold.ts'
 import { type SearchableTable, standardSearchables } from '../searchable.ts'
-import { arrivalsOfObject, listArrivals, readArrival } from './arrivals.ts'
+import { arrivalsOfObject, firstArrival, listArrivals } from './arrivals.ts'
 import type { Database } from './database.ts'
 import { createSearch } from './search.ts'
 import { createStoredReader } from './stored.ts'
@@ -23,7 +23,6 @@ interface RecordRow {
   readonly issuer: string
   readonly identifier: string
   readonly issuer_assumed: number
-  readonly arrival: number
   readonly head: Uint8Array | null
   readonly tail: string | null
   readonly verdict: VerdictWord
@@ -58,7 +57,7 @@ export function createSqliteReader(db: Database, table: SearchableTable = standa
         objectId,
       )
       if (row === undefined) return undefined
-      const arrival = readArrival(db, texts, row.arrival)
+      const arrival = firstArrival(db, texts, row.key)
       if (arrival === undefined) throw new RangeError(`object ${objectId} has no arrival in the index`)
       return {
         format: 1,

@@ -9,7 +9,7 @@ import { createRenderer } from './search-rows.ts'
 import type { Source } from './search-source.ts'
 import type { Texts } from './texts.ts'
 import { SLOTS } from './tree.ts'
-import { all, type Condition, visible } from './visible.ts'
+import { all, type Condition, seesEverything, visible } from './visible.ts'
 
 /** Rows of one page. threats.md section 4: query results. */
 export const PAGE_MAX = 1000
@@ -225,7 +225,7 @@ export function createSearch(db: Database, texts: Texts, table: SearchableTable)
     return (
       query.level === 'study' &&
       compiled.dates !== null &&
-      visibility.sees === 'all' &&
+      seesEverything(visibility) &&
       order.natural &&
       order.keys[0]?.descending === true
     )
@@ -235,7 +235,7 @@ export function createSearch(db: Database, texts: Texts, table: SearchableTable)
     if (visibility.sees === 'nothing') return 0
     const compiled = compile(query, query.level)
     const unfiltered = compiled.where.length === 0 && query.scope.studyInstanceUID === undefined
-    if (unfiltered && visibility.sees === 'all') return db.get<{ n: number }>(TOTAL[query.level])?.n ?? 0
+    if (unfiltered && seesEverything(visibility)) return db.get<{ n: number }>(TOTAL[query.level])?.n ?? 0
     const plan = choose(query, visibility, compiled)
     const where = all([...plan.where, ...compiled.where, visible(visibility, 's.patient')])
     const row = db.get<{ n: number }>(

@@ -50,8 +50,8 @@ export interface Tree {
   findStudy(uid: string): StudyState | undefined
   findSeries(study: StudyState, uid: string): SeriesState | undefined
   seriesOf(study: StudyState): SeriesState[]
-  /** Counters of the series changed. */
-  touch(series: SeriesState): void
+  /** Counts an instance in (1) or out (-1) of its series, study and the archive. */
+  count(series: SeriesState, change: 1 | -1, bytes: number): void
   /** Removes rows that hold nothing any more and writes the counters of the others. */
   flush(): void
   /** After a rollback, or when rows were changed elsewhere. */
@@ -96,6 +96,7 @@ export function createTree(db: Database, table: SearchableTable): Tree {
   const seriesByUid = new Map<string, SeriesState>()
   const dirty = new Set<SeriesState>()
   const dirtyStudies = new Set<StudyState>()
+  let totals = { patients: 0, studies: 0, series: 0, instances: 0, bytes: 0 }
 
   function clear(): void {
     patients.clear()
@@ -103,6 +104,7 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     seriesByUid.clear()
     dirty.clear()
     dirtyStudies.clear()
+    totals = { patients: 0, studies: 0, series: 0, instances: 0, bytes: 0 }
   }
 
   function addPatientNames(patient: number, name: string): void {
@@ -130,7 +132,7 @@ export function createTree(db: Database, table: SearchableTable): Tree {
         attributes['00100040']?.[0] ?? '',
       ).rowid
       addPatientNames(key, name)
-      db.run('update total set patients = patients + 1')
+      totals.patients++
     }
     if (patients.size >= CACHED_MAX) patients.clear()
     patients.set(identity.patientId, key)
@@ -179,7 +181,7 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     addLookups(db, table.levels.study, values, key)
     addPatientNames(owner, textOf(values, NAME))
     db.run('update patient set studies = studies + 1 where key = ?', owner)
-    db.run('update total set studies = studies + 1')
+    totals.studies++
     return {
       key,
       uid: instance.studyInstanceUID,
@@ -289,7 +291,7 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     const { rowid: key } = db.run(INSERT_SERIES, study.key, uid, ...seriesColumns(values), zone, extra)
     addLookups(db, table.levels.series, values, key)
     study.series++
-    db.run('update total set series = series + 1')
+    totals.series++
     addToStudy(study, textOf(values, '00080060'))
     const state: SeriesState = { key, study, uid, values, instances: 0, slots: 0, bytes: 0 }
     seriesByUid.set(`${study.key} ${uid}`, state)
@@ -312,24 +314,29 @@ export function createTree(db: Database, table: SearchableTable): Tree {
   }
 
   function series(instance: NewInstance): SeriesState {
-    let study = findStudy(instance.studyInstanceUID)
-    if (study === undefined) study = rememberStudy(makeStudy(instance))
-    else fillStudy(study, instance)
+    const study = findStudy(instance.studyInstanceUID)
+    if (study === undefined) return makeSeries(rememberStudy(makeStudy(instance)), instance)
+    fillStudy(study, instance)
     const known = findSeries(study, instance.seriesInstanceUID)
     if (known === undefined) return makeSeries(study, instance)
     fillSeries(known, instance)
     return known
   }
 
-  function touch(changed: SeriesState): void {
-    dirty.add(changed)
-    dirtyStudies.add(changed.study)
+  function count(series: SeriesState, change: 1 | -1, length: number): void {
+    const bytes = change * length
+    for (const sum of [series, series.study, totals]) {
+      sum.instances += change
+      sum.bytes += bytes
+    }
+    dirty.add(series)
+    dirtyStudies.add(series.study)
   }
 
   function removeSeries(gone: SeriesState): void {
     removeLookups(db, table.levels.series, gone.values, gone.key)
     db.run('delete from series where key = ?', gone.key)
-    db.run('update total set series = series - 1')
+    totals.series--
     seriesByUid.delete(`${gone.study.key} ${gone.uid}`)
     gone.study.series--
     const modality = textOf(gone.values, '00080060')
@@ -347,7 +354,7 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     countDay(textOf(gone.values, '00080020'), -1)
     db.run('delete from study where key = ?', gone.key)
     db.run('update patient set studies = studies - 1 where key = ?', gone.patient)
-    db.run('update total set studies = studies - 1')
+    totals.studies--
     studies.delete(gone.uid)
   }
 
@@ -374,7 +381,15 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     }
     dirty.clear()
     dirtyStudies.clear()
+    if (Object.values(totals).some((change) => change !== 0)) {
+      db.run(
+        `update total set patients = patients + ?, studies = studies + ?, series = series + ?,
+         instances = instances + ?, bytes = bytes + ?`,
+        ...[totals.patients, totals.studies, totals.series, totals.instances, totals.bytes],
+      )
+    }
+    totals = { patients: 0, studies: 0, series: 0, instances: 0, bytes: 0 }
   }
 
-  return { patient, series, findStudy, findSeries, seriesOf, touch, flush, clear }
+  return { patient, series, findStudy, findSeries, seriesOf, count, flush, clear }
 }

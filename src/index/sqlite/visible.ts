@@ -1,6 +1,7 @@
 import { never } from '#model/finding.ts'
 import type { Visibility } from '#model/visibility.ts'
 import type { SqlParam } from './database.ts'
+import { SLOTS } from './tree.ts'
 
 /** A condition in SQL with the values bound to it. */
 export interface Condition {
@@ -8,30 +9,60 @@ export interface Condition {
   readonly params: readonly SqlParam[]
 }
 
+/** SOP classes of encapsulated documents: PDF, CDA, STL, OBJ, MTL. */
+const DOCUMENTS = [1, 2, 3, 4, 5].map((last) => `'1.2.840.10008.5.1.4.1.1.104.${last}'`).join(', ')
+
+/**
+ * Studies of alias `s` without a document inside. A caller whose scopes hold images but no documents does not see the
+ * others at all: a study shown without its documents would still count them, and name their modality.
+ */
+const NO_DOCUMENTS: Condition = {
+  sql: `not exists (select 1 from series dr cross join text dt
+    cross join instance di indexed by instance_class on di.sop_class = dt.key and di.key >= dr.key * ${SLOTS}
+      and di.key < (dr.key + 1) * ${SLOTS}
+    where dr.study = s.key and dt.value in (${DOCUMENTS}))`,
+  params: [],
+}
+
+/** True when nothing at all is hidden: then stored totals are true for this caller. */
+export function seesEverything(visibility: Visibility): boolean {
+  return visibility.sees === 'all' && visibility.hidesDocuments !== true
+}
+
 /**
  * What the caller may see, as a condition on a patient key column; undefined when nothing is hidden. Every query of
  * the reader goes through it. design.md section 7.
- * @param column for example `s.patient`
+ * @param column `s.patient` where studies are read (alias `s`), `p.key` where patients are
  */
-export function visible(visibility: Visibility, column: string): Condition | undefined {
+export function visible(visibility: Visibility, column: 's.patient' | 'p.key'): Condition | undefined {
+  const documents = 'hidesDocuments' in visibility && column === 's.patient' ? NO_DOCUMENTS : undefined
   switch (visibility.sees) {
     case 'all':
-      return undefined
+      return documents
     case 'nothing':
       return { sql: '0', params: [] }
-    case 'patients':
-      return {
+    case 'patients': {
+      const patients = {
         sql: `${column} in (select key from patient where id in (select value from json_each(?)))`,
         params: [JSON.stringify(visibility.patientIds)],
       }
+      return documents === undefined ? patients : all([patients, documents])
+    }
     default:
       return never(visibility)
   }
 }
 
-/** Joins conditions for a `where`; `1` when there is none. */
+/** Joins conditions for a `where`, each once; `1` when there is none. */
 export function all(conditions: readonly (Condition | undefined)[]): Condition {
-  const some = conditions.filter((condition) => condition !== undefined)
+  const some: Condition[] = []
+  for (const condition of conditions) {
+    if (condition !== undefined && !some.some((other) => isSame(other, condition))) some.push(condition)
+  }
   if (some.length === 0) return { sql: '1', params: [] }
   return { sql: some.map(({ sql }) => `(${sql})`).join(' and '), params: some.flatMap(({ params }) => params) }
+}
+
+function isSame(a: Condition, b: Condition): boolean {
+  return a.sql === b.sql && a.params.length === b.params.length && a.params.every((param, i) => param === b.params[i])
 }

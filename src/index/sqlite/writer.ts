@@ -20,9 +20,6 @@ const INSERT_INSTANCE = `insert into instance (key, object, uid, number, sop_cla
 const INSERT_DIGEST = 'insert or ignore into digest (prefix, object) values (?, ?)'
 const INSERT_FEED = 'insert into feed (kind, object, study, time) values (?, ?, ?, ?)'
 
-/** Objects of one group whose key is not in the database's answer yet. */
-type Written = Map<string, { readonly key: number; readonly arrivalId: string }>
-
 /**
  * The one writer of an index. Every method is a transaction, or part of the caller's.
  * @param db opened for writing and migrated
@@ -137,37 +134,22 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     if (series.slots >= SLOTS) throw new ArchiveError('archive.failed', 'a series holds at most 16,777,216 instances')
     const key = series.key * SLOTS + series.slots
     const object = writeObject(instance, series, key)
-    const { length } = instance.location
     series.slots++
-    series.instances++
-    series.bytes += length
-    series.study.instances++
-    series.study.bytes += length
-    tree.touch(series)
+    tree.count(series, 1, instance.location.length)
     ledger.add(instance.location)
     db.run(INSERT_FEED, 'stored', instance.record.objectId, instance.studyInstanceUID, packTime(instance.record.time))
     return object
   }
 
   function commit(group: CommitGroup): void {
-    const written: Written = new Map()
-    let bytes = 0
-    for (const instance of group.instances) {
-      const key = place(instance)
-      written.set(instance.record.objectId, { key, arrivalId: instance.record.arrival.id })
-      bytes += instance.location.length
-    }
+    const written = new Map<string, number>()
+    for (const instance of group.instances) written.set(instance.record.objectId, place(instance))
     tree.flush()
-    if (group.instances.length > 0) {
-      db.run('update total set instances = instances + ?, bytes = bytes + ?', group.instances.length, bytes)
-    }
     const arrivals = new Set<string>()
     const write = (arrival: CommitGroup['arrivals'][number]): void => {
       arrivals.add(arrival.id)
-      const own = arrival.objectId === null ? undefined : written.get(arrival.objectId)
-      const object = own?.key ?? (arrival.objectId === null ? null : objectKey(arrival.objectId))
-      const key = writeArrival(db, texts, arrival, object)
-      if (own?.arrivalId === arrival.id) db.run('update object set arrival = ? where key = ?', key, own.key)
+      const { objectId } = arrival
+      writeArrival(db, texts, arrival, objectId === null ? null : (written.get(objectId) ?? objectKey(objectId)))
     }
     for (const arrival of group.arrivals) write(arrival)
     // Rebuilt from segments, an object brings its arrival along in its record.

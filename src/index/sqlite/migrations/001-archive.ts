@@ -58,11 +58,11 @@ export const archive: Migration = {
     'create index instance_class on instance(sop_class)',
 
     `create table object (
-      key integer primary key autoincrement, id text not null unique, uid text not null, version integer not null,
+      key integer primary key, id text not null unique, uid text not null, version integer not null,
       state integer not null, patient integer not null, instance integer, segment integer, offset integer, length integer,
       data_set_offset integer not null, transfer_syntax integer not null, sop_class integer not null,
       sha_arrived blob not null, sha_data_set blob not null, sha_kept blob not null, overlay_version integer not null,
-      time, verdict text not null, arrival integer, scan integer not null, placement integer not null, findings text,
+      time, verdict text not null, scan integer not null, placement integer not null, findings text,
       family text, deletion integer references deletion(key), head blob, tail text, frames blob)`,
     'create unique index object_uid on object(uid, version)',
     'create index object_deleted on object(deletion) where state = 1',
@@ -73,7 +73,7 @@ export const archive: Migration = {
     'create index fact_name on fact(family, name, value)',
 
     `create table arrival (
-      key integer primary key autoincrement, id text not null, sha256 blob not null, size integer not null,
+      key integer primary key, id text not null, sha256 blob not null, size integer not null,
       source integer not null, path text, time, verdict text not null, reason text not null, findings text,
       scan integer not null, uid text, object integer, quarantine text)`,
     'create index arrival_sha on arrival(substr(sha256, 1, 8))',
@@ -86,7 +86,7 @@ export const archive: Migration = {
     'create index change_object on change(object)',
     'create table deletion (key integer primary key autoincrement, study text not null, series text, uid text, by text not null, reason text not null, time text not null, purge_after text not null)',
     'create index deletion_purge on deletion(purge_after)',
-    'create table feed (sequence integer primary key autoincrement, kind text not null, object text not null, study text not null, time)',
+    'create table feed (sequence integer primary key, kind text not null, object text not null, study text not null, time)',
 
     `create table job (
       key integer primary key autoincrement, kind text not null, subject text not null, payload text not null,
