@@ -23,6 +23,9 @@ const PIXEL_GROUPS = 0x7fe0
 const PIECE_BYTES_MIN = 64
 const DRAFTS_MAX = 200
 const FRAGMENTS_MAX = 5_000_000
+/** Bounds on what is remembered of one object, so that memory does not grow with what a sender invents. */
+const RANGES_MAX = 100_000
+const CREATORS_MAX = 1000
 
 /** Values the checks compare, all of the outermost data set. */
 const textTags = new Set([
@@ -94,8 +97,12 @@ class BodyVisitor extends QuietVisitor {
   private readonly source: ByteSource
   private readonly encoding: Encoding
   private readonly options: BodyWalkOptions
-  /** Offset of the private sequence or pixel element of the outermost level that is open. */
+  /** Offset and depth of the private sequence or encapsulated element that is open; -1 when none is. */
   private openPrivate = -1
+  private openPrivateDepth = -1
+  /** 1 for each open sequence or item whose length is written: a removal inside would make it wrong. */
+  private readonly lengths: number[] = []
+  private fixedLengths = 0
   private openPixels: { tag: number; headerOffset: number; valueOffset: number; fragments: number[] } | null = null
   private fragmentTag = 0
   private fragmentStart = 0
@@ -133,22 +140,28 @@ class BodyVisitor extends QuietVisitor {
     else if (tag === ICC_PROFILE) this.iccProfiles.push({ start: at, end: at + length })
   }
 
-  override startSequence(tag: number, _vr: string, _at: number, _length: number, depth: number, header: number): void {
-    if (((tag >>> 16) & 1) !== 1) return
-    if (depth === 0) this.openPrivate = header
-    else this.privateNested = true
+  override startSequence(tag: number, _vr: string, _at: number, length: number, depth: number, header: number): void {
+    if (((tag >>> 16) & 1) === 1) this.beginPrivate(depth, header)
+    this.enter(length)
+  }
+
+  override startItem(_index: number, _at: number, length: number): void {
+    this.enter(length)
+  }
+
+  override endItem(): void {
+    this.fixedLengths -= this.lengths.pop() ?? 0
   }
 
   override endSequence(endOffset: number, depth: number): void {
-    if (depth !== 0 || this.openPrivate < 0) return
-    this.privateElements.push({ start: this.openPrivate, end: endOffset })
-    this.openPrivate = -1
+    this.fixedLengths -= this.lengths.pop() ?? 0
+    this.endPrivate(endOffset, depth)
   }
 
   override startFragments(tag: number, _vr: string, at: number, depth: number, header: number): void {
     this.fragmentTag = tag
     this.fragmentStart = at
-    if (((tag >>> 16) & 1) === 1 && depth === 0) this.openPrivate = header
+    if (((tag >>> 16) & 1) === 1) this.beginPrivate(depth, header)
     this.openPixels =
       tag === PIXEL_DATA && depth === 0 ? { tag, headerOffset: header, valueOffset: at, fragments: [] } : null
   }
@@ -157,8 +170,9 @@ class BodyVisitor extends QuietVisitor {
     if (index === 0) return
     if (this.openPixels !== null) {
       if (this.openPixels.fragments.length < FRAGMENTS_MAX * 2) this.openPixels.fragments.push(at, length)
-    } else if (this.fragmentTag >>> 16 === 0x7fdf) this.pyramid.push({ start: at, end: at + length })
-    else if (((this.fragmentTag >>> 16) & 1) === 1) this.hidden(this.fragmentTag, at, length, true)
+    } else if (this.fragmentTag >>> 16 === 0x7fdf) {
+      if (this.pyramid.length < FRAGMENTS_MAX) this.pyramid.push({ start: at, end: at + length })
+    } else if (((this.fragmentTag >>> 16) & 1) === 1) this.hidden(this.fragmentTag, at, length, true)
   }
 
   override endFragments(endOffset: number, depth: number): void {
@@ -166,11 +180,8 @@ class BodyVisitor extends QuietVisitor {
       this.pixels = { ...this.openPixels, valueLength: endOffset - this.openPixels.valueOffset, encapsulated: true }
       this.openPixels = null
     }
-    if (this.options.pieces) this.pieces.push({ start: this.fragmentStart, end: endOffset, tag: this.fragmentTag })
-    if (depth === 0 && this.openPrivate >= 0) {
-      this.privateElements.push({ start: this.openPrivate, end: endOffset })
-      this.openPrivate = -1
-    }
+    this.piece(this.fragmentStart, endOffset, this.fragmentTag)
+    this.endPrivate(endOffset, depth)
   }
 
   override problem(rule: string, detail: string, offset: number, tag: number): void {
@@ -178,30 +189,65 @@ class BodyVisitor extends QuietVisitor {
   }
 
   private privateElement(tag: number, vr: string, at: number, length: number, depth: number, header: number): void {
-    if (depth === 0) this.privateElements.push({ start: header, end: at + length })
-    else if (this.openPrivate < 0) this.privateNested = true
+    if (this.openPrivate < 0) this.strippable(header, at + length)
     const element = tag & 0xffff
     if (element >= 0x10 && element <= 0xff) {
-      if (length <= 64) this.creators.add(this.textAt(at, length))
+      if (length <= 64 && this.creators.size < CREATORS_MAX) this.creators.add(this.textAt(at, length))
       return
     }
     if (length < 2) return
     // Group 7FDF holds the lower levels of a slide's pyramid: pixels, not a document. threats.md section 2.
-    if (tag >>> 16 === 0x7fdf && vr !== 'UN' && length > 0x10000) this.pyramid.push({ start: at, end: at + length })
+    if (tag >>> 16 === 0x7fdf && vr !== 'UN' && length > 0x10000 && this.pyramid.length < RANGES_MAX)
+      this.pyramid.push({ start: at, end: at + length })
     this.hidden(tag, at, length, true, depth === 0 ? { start: header, end: at + length } : undefined)
-    if (this.options.pieces && length > PIECE_BYTES_MIN) this.pieces.push({ start: at, end: at + length, tag })
+    if (length > PIECE_BYTES_MIN) this.piece(at, at + length, tag)
+  }
+
+  private enter(length: number): void {
+    const fixed = length < 0 ? 0 : 1
+    this.lengths.push(fixed)
+    this.fixedLengths += fixed
+  }
+
+  private beginPrivate(depth: number, header: number): void {
+    if (this.openPrivate >= 0) return
+    this.openPrivate = header
+    this.openPrivateDepth = depth
+  }
+
+  private endPrivate(endOffset: number, depth: number): void {
+    if (this.openPrivate < 0 || depth !== this.openPrivateDepth) return
+    this.strippable(this.openPrivate, endOffset)
+    this.openPrivate = -1
+  }
+
+  /** A range that a policy which strips private elements takes away; neighbours become one. */
+  private strippable(start: number, end: number): void {
+    if (this.fixedLengths > 0) {
+      this.privateNested = true
+      return
+    }
+    const last = this.privateElements.at(-1)
+    if (last !== undefined && last.end === start)
+      this.privateElements[this.privateElements.length - 1] = { start: last.start, end }
+    else if (this.privateElements.length < RANGES_MAX) this.privateElements.push({ start, end })
+    else this.privateNested = true
+  }
+
+  private piece(start: number, end: number, tag: number): void {
+    if (this.options.pieces && this.pieces.length < RANGES_MAX) this.pieces.push({ start, end, tag })
   }
 
   private binary(tag: number, at: number, length: number): void {
     if (length < 2) return
     const pixels = tag >>> 16 === PIXEL_GROUPS
     if (tag === DOCUMENT) {
-      if (this.options.pieces) this.pieces.push({ start: at, end: at + length, tag })
+      this.piece(at, at + length, tag)
       return
     }
     if (tag === PADDING) return
     this.hidden(tag, at, length, !pixels)
-    if (this.options.pieces && length > PIECE_BYTES_MIN) this.pieces.push({ start: at, end: at + length, tag })
+    if (length > PIECE_BYTES_MIN) this.piece(at, at + length, tag)
   }
 
   private hidden(tag: number, at: number, length: number, weakAtStart: boolean, remove?: ByteRange): void {
@@ -241,19 +287,27 @@ class BodyVisitor extends QuietVisitor {
   }
 }
 
-/** The element that holds a byte, for evidence: walks again, so it is for the rare case only. */
+/** The element that holds a byte. */
+export interface Host {
+  /** Tags from the outermost data set inwards, joined by `.`. */
+  readonly path: string
+  /** The element's own bytes, when it stands in the outermost data set and is no sequence; else null. */
+  readonly range: ByteRange | null
+}
+
+/** Finds the element that holds a byte, for evidence: walks again, so it is for the rare case only. */
 export function hostOf(
   facts: Pick<BodyFacts, 'source' | 'encoding' | 'start' | 'end'>,
   offset: number,
   limits: DicomLimits,
-): string | null {
+): Host | null {
   const finder = new HostFinder(offset)
   walkDataSet(facts.source, facts.encoding, facts.start, facts.end, finder, limits)
   return finder.host
 }
 
 class HostFinder extends QuietVisitor {
-  host: string | null = null
+  host: Host | null = null
   private readonly offset: number
   private readonly path: string[] = []
   private fragmentTag = ''
@@ -263,13 +317,15 @@ class HostFinder extends QuietVisitor {
     this.offset = offset
   }
 
-  override element(tag: number, _vr: string, at: number, length: number, _depth: number, header: number): void {
-    if (this.offset >= header && this.offset < at + length) this.host = [...this.path, tagText(tag)].join('.')
+  override element(tag: number, _vr: string, at: number, length: number, depth: number, header: number): void {
+    const end = at + length
+    if (this.offset < header || this.offset >= end) return
+    this.host = { path: [...this.path, tagText(tag)].join('.'), range: depth === 0 ? { start: header, end } : null }
   }
 
   override startSequence(tag: number, _vr: string, at: number, _length: number, _depth: number, header: number): void {
     this.path.push(tagText(tag))
-    if (this.offset >= header && this.offset < at) this.host = this.path.join('.')
+    this.within(header, at, this.path.join('.'))
   }
 
   override endSequence(): void {
@@ -278,10 +334,14 @@ class HostFinder extends QuietVisitor {
 
   override startFragments(tag: number, _vr: string, at: number, _depth: number, header: number): void {
     this.fragmentTag = [...this.path, tagText(tag)].join('.')
-    if (this.offset >= header && this.offset < at) this.host = this.fragmentTag
+    this.within(header, at, this.fragmentTag)
   }
 
   override fragment(_index: number, at: number, length: number, header: number): void {
-    if (this.offset >= header && this.offset < at + length) this.host = this.fragmentTag
+    this.within(header, at + length, this.fragmentTag)
+  }
+
+  private within(start: number, end: number, path: string): void {
+    if (this.offset >= start && this.offset < end) this.host = { path, range: null }
   }
 }

@@ -9,7 +9,7 @@ import type { DicomLimits } from '#standards/dicom/limits.ts'
 import type { Part10 } from '#standards/dicom/open.ts'
 import { isPrivateSopClass, storageClass } from '#standards/dicom/uids.ts'
 import type { BodyFacts } from './body-facts.ts'
-import { hostOf, walkBody } from './body-walk.ts'
+import { type Host, hostOf, walkBody } from './body-walk.ts'
 import { findCarriers, judgeCarrier } from './checks/carriers.ts'
 import { checkEncapsulatedDocument } from './checks/documents.ts'
 import { checkDualPersonality } from './checks/dual-personality.ts'
@@ -159,22 +159,18 @@ function carriers(arrival: OpenArrival, part10: Part10, facts: BodyFacts | null,
     const { base } = part10
     const inner = facts === null || base === null ? -1 : carrier.offset - base
     const host = facts !== null && inner >= 0 && inner < facts.end ? hostOf(facts, inner, limits) : null
-    const place = facts === null || base === null ? null : removable(facts, inner, base)
-    const draft = judgeCarrier(carrier, host, place)
+    const draft = judgeCarrier(carrier, host?.path ?? null, base === null ? null : removable(host, base))
     if (draft !== null) drafts.push(draft)
   }
   return drafts
 }
 
-/** The element around `offset` when it may be removed: private, or trailing padding. In file offsets. */
-function removable(facts: BodyFacts, offset: number, base: number): ByteRange | null {
-  const { padding } = facts
-  const ranges =
-    padding === null
-      ? facts.privateElements
-      : [...facts.privateElements, { start: padding.headerOffset, end: padding.valueOffset + padding.valueLength }]
-  const found = ranges.find(({ start, end }) => offset >= start && offset < end)
-  return found === undefined ? null : { start: base + found.start, end: base + found.end }
+/** The host when it may be removed: private, or trailing padding. In file offsets. */
+function removable(host: Host | null, base: number): ByteRange | null {
+  if (host === null || host.range === null) return null
+  const isPrivate = (Number.parseInt(host.path.slice(0, 4), 16) & 1) === 1
+  if (!isPrivate && host.path !== 'FFFCFFFC') return null
+  return { start: base + host.range.start, end: base + host.range.end }
 }
 
 const HOSTS_MAX = 8
@@ -201,7 +197,7 @@ function chainOf(
       else if (inner >= facts.end) hosts.add('trailing bytes')
       else {
         const host = hostOf(facts, inner, limits)
-        if (host !== null) hosts.add(host)
+        if (host !== null) hosts.add(host.path)
       }
     }
   }

@@ -24,6 +24,7 @@ import { RULES_VERSION } from './rules.ts'
 import { bytesPiece, type CleanDigests, NOT_SCANNED, rangePiece, scanArrival } from './scan.ts'
 import type { Scanner, ScanPiece } from './scanner/scanner.ts'
 import type { Draft, Identity, Screened } from './screened.ts'
+import { stableSource } from './stable-source.ts'
 
 export interface ScreenTools {
   /** Null: nothing is scanned, and the record says so. */
@@ -101,7 +102,7 @@ function judgeSafely(
   pieces: boolean,
 ): Judged {
   try {
-    return judge(arrival, policy, tools, pieces)
+    return judge({ ...arrival, source: stableSource(arrival.source) }, policy, tools, pieces)
   } catch (thrown) {
     if (thrown instanceof DicomError) return { ...NOTHING, drafts: [draftOfError(thrown)] }
     const detail = `screening failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`

@@ -45,6 +45,23 @@ export function judge(bytes: Uint8Array, how: Judging = {}): Screened {
   return screenSync(arrivalOf(bytes, how), { ...PLAIN_POLICY, ...how.policy }, { limits: DEFAULT_LIMITS })
 }
 
+/** The same from a source that reuses one buffer for every read, as a spooled file's does: nothing may be kept. */
+export function judgeSpooled(bytes: Uint8Array, how: Judging = {}): Screened {
+  const arrival = arrivalOf(bytes, how)
+  let shared = new Uint8Array(0)
+  const source = {
+    size: bytes.byteLength,
+    read(start: number, end: number) {
+      const part = bytes.subarray(Math.max(0, start), Math.max(0, Math.min(end, bytes.byteLength)))
+      shared.fill(0xdd)
+      if (shared.byteLength < part.byteLength) shared = new Uint8Array(part.byteLength)
+      shared.set(part)
+      return shared.subarray(0, part.byteLength)
+    },
+  }
+  return screenSync({ ...arrival, source }, { ...PLAIN_POLICY, ...how.policy }, { limits: DEFAULT_LIMITS })
+}
+
 /** The same with a scanner. */
 export async function judgeScanned(
   bytes: Uint8Array,

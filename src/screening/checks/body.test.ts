@@ -348,6 +348,26 @@ test('body: stripped private elements are their bytes and no others', () => {
   assert.equal(elementsDiscarded, true)
 })
 
+// Inside a sequence a removal is only right where no length is written around it.
+for (const [undefinedLengths, verdict] of [
+  [true, 'sanitise'],
+  [false, 'quarantine'],
+] as const) {
+  test(`body: stripping private elements in items of ${undefinedLengths ? 'undefined' : 'written'} length`, () => {
+    const item = { ReferencedSOPInstanceUID: '1.2', ReferencedSOPClassUID: '1.3' }
+    const marked = { ...item, '00090010 LO': 'FIXTURE CARRIER', '00091001 OB': Buffer.alloc(8, 7) }
+    const build = (one: Elements) =>
+      part10({ elements: { ...image, ReferencedImageSequence: [one] }, undefinedLengths })
+    const bytes = build(marked)
+    const screened = judge(bytes, { policy: { privateElements: 'strip' } })
+    assert.equal(screened.verdict, verdict, screened.reason)
+    if (verdict === 'quarantine') return
+    const { start, end } = screened.remove[0]!
+    assert.equal(screened.remove.length, 1)
+    assert.deepEqual(Buffer.concat([bytes.subarray(0, start), bytes.subarray(end)]), build(item))
+  })
+}
+
 test('body: dropped trailing bytes are no discarded elements', () => {
   const bytes = behind(Buffer.alloc(512))()
   const { remove, elementsDiscarded } = judge(bytes)

@@ -61,7 +61,7 @@ export function checkPrivateElements(facts: BodyFacts, door: Door, strip: boolea
     drafts.push({
       rule: 'private-nested',
       severity: 'quarantine',
-      detail: 'private elements inside sequences cannot be removed without rewriting the data set',
+      detail: 'private elements inside sequences of written length cannot be removed without rewriting the data set',
       offset: null,
       tag: null,
     })
@@ -83,7 +83,7 @@ export const strippingRules: readonly Rule[] = [
     'site or originator policy',
     'quarantine',
     ['quarantine', 'reject', 'keep'],
-    'The policy strips private elements, and some stand inside sequences.',
+    'The policy strips private elements, and some stand inside sequences or items of written length.',
     'Removing them would change lengths around them: a person decides.',
   ),
 ]
