@@ -1,7 +1,7 @@
 /**
  * What a caller may see, decided by security/decide.ts; no query runs without one. design.md section 7.
  * Filtering happens in SQL, so that counts cannot leak. `hidesDocuments`: a scope for images without one for documents
- * does not show the documents inside a study (SOP classes 1.2.840.10008.5.1.4.1.1.104.*), nor count them.
+ * does not show studies that hold encapsulated documents (SOP classes 1.2.840.10008.5.1.4.1.1.104.*), nor count them.
  */
 export type Visibility =
   | { readonly sees: 'all'; readonly hidesDocuments?: true }
