@@ -135,7 +135,11 @@ export function reserveBytes(config: Config, dataDirectory: string): number {
 /** Starts the worker and waits until it says that it is ready, or why it is not. */
 function startWriter(options: ArchiveOptions): Promise<{ worker: Worker; caller: Caller }> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./app-writer.ts', import.meta.url), { workerData: options })
+    const worker = new Worker(new URL('./app-writer.ts', import.meta.url), {
+      workerData: options,
+      // A small young generation: buffers handed over are given back soon instead of piling up as garbage.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    })
     worker.once('message', (first: { ready: true } | { failed: { code: string; message: string } }) => {
       if ('failed' in first) {
         reject(

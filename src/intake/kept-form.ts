@@ -30,7 +30,8 @@ export type KeptForm = Common &
 
 /** Longest tail that goes into the record, in bytes: sector padding. threats.md B1. */
 const TAIL_BYTES_MAX = 2048
-const CHUNK_BYTES = 4 * 1024 * 1024
+/** Not above the window of a spooled source: a larger read would allocate anew each time. */
+const CHUNK_BYTES = 256 * 1024
 
 /**
  * Builds the kept form.
