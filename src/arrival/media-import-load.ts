@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { ArrivedBytes } from '#model/arrival.ts'
-import { ArrivalBuffer, type SpoolOptions } from '#storage/spool.ts'
+import { ArrivalBuffer, type SpoolOptions, SpoolWriter } from '#storage/spool.ts'
 
 /** Up to here a file travels as one buffer; above, it is copied to the spool piece by piece. Bytes. */
 export const WHOLE_BYTES_MAX = 4 * 1024 * 1024
@@ -56,7 +56,19 @@ export async function openFile(path: Buffer): Promise<OpenedFile> {
  */
 export async function loadFile(file: OpenedFile, into: Spool): Promise<ArrivedBytes> {
   if (file.sizeBytes <= WHOLE_BYTES_MAX) return { in: 'memory', bytes: file.head }
-  return spool(chunksOf(file.handle), into)
+  const writer = new SpoolWriter(into.directory, into)
+  const chunk = new Uint8Array(CHUNK_BYTES) // one for the whole file: memory does not grow with it
+  try {
+    for (let at = 0; ; ) {
+      const { bytesRead } = await file.handle.read(chunk, 0, CHUNK_BYTES, at)
+      if (bytesRead === 0) return await writer.finish()
+      await writer.write(chunk.subarray(0, bytesRead))
+      at += bytesRead
+    }
+  } catch (error) {
+    await writer.abort()
+    throw error
+  }
 }
 
 /** Gathers bytes that come in pieces: the members of a container. */
@@ -68,15 +80,6 @@ export async function spool(chunks: AsyncIterable<Uint8Array>, into: Spool): Pro
   } catch (error) {
     await buffer.discard()
     throw error
-  }
-}
-
-async function* chunksOf(handle: FileHandle): AsyncGenerator<Uint8Array> {
-  for (let at = 0; ; ) {
-    const chunk = await readUpTo(handle, at, CHUNK_BYTES)
-    if (chunk.byteLength > 0) yield chunk
-    if (chunk.byteLength < CHUNK_BYTES) return
-    at += chunk.byteLength
   }
 }
 

@@ -47,10 +47,10 @@ export class Terminal {
   #progress(progress: Progress): void {
     if (!this.#error.isTTY) return
     const now = performance.now()
-    if (this.#progressShown && now - this.#progressAtMs < KEPT_MS) return
+    if (now - this.#progressAtMs < KEPT_MS) return
     this.#progressAtMs = now
     this.#progressShown = true
-    this.#error.write(`\r\u001b[2K${progressLine(progress, this.#error.columns ?? 80)}`)
+    this.#error.write(`\r\u001b[2K${progressLine(progress, this.#error.columns || 80)}`)
   }
 
   /** @returns a promise while the stream is full: whoever reads slowly slows the command down */
