@@ -88,7 +88,7 @@ async function store(services: StowServices, gate: ByteGate, asked: Asked<StudyP
   if (outcomes.length === 0) throw new ArchiveError('request.malformed', 'the request has no parts')
   const answer = stowAnswer(outcomes, `${asked.baseUrl}/dicom-web`)
   await drain(asked, reply)
-  await asked.audit('store', { ...(study === undefined ? {} : { studyInstanceUID: study }), count: answer.stored })
+  // Audited already: the walk writes who stored what in the transaction that stores it.
 
   reply.code(answer.status)
   if (answer.warnings.length > 0) reply.header('warning', answer.warnings)
