@@ -174,5 +174,5 @@ function describe(
 function trimmed(value: Uint8Array): string {
   let end = value.length
   while (end > 0 && (value[end - 1] === 0 || value[end - 1] === 0x20)) end--
-  return String.fromCharCode(...value.subarray(0, Math.min(end, 256)))
+  return Buffer.from(value.buffer, value.byteOffset, Math.min(end, 256)).toString('latin1')
 }

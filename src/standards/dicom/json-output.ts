@@ -1,7 +1,12 @@
+import { DicomError } from './errors.ts'
+
 const HEX = Buffer.from('0123456789ABCDEF', 'latin1')
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const BASE64 = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/', 'latin1')
+
+/** Metadata above this is not written: no object that is not made for it has so much. */
+const BYTES_MAX = 256 * 1024 * 1024
 
 /** JSON text as UTF-8 bytes, written where it will stay: no strings in between. spike-notes section 1. */
 export class JsonOutput {
@@ -10,6 +15,9 @@ export class JsonOutput {
 
   reserve(length: number): void {
     if (this.at + length <= this.buffer.length) return
+    if (this.at + length > BYTES_MAX) {
+      throw new DicomError('dicom.limit', 'metadata-size', `metadata of more than ${BYTES_MAX} bytes`, 0)
+    }
     const grown = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.at + length))
     this.buffer.copy(grown, 0, 0, this.at)
     this.buffer = grown

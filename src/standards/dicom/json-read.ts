@@ -60,6 +60,7 @@ class JsonModelReader {
       if (!/^[\dA-Fa-f]{8}$/.test(key)) throw wrong(null, `${JSON.stringify(key.slice(0, 64))} is no tag`)
       const tag = Number.parseInt(key, 16)
       if (dataSet.has(tag)) throw wrong(tag, 'the same element a second time')
+      if (tag >>> 16 === 0xfffe) throw wrong(tag, 'a delimiter is no element')
       if ((tag & 0xffff) === 0) continue // group lengths are not carried. PS3.18 section F.2.2
       dataSet.set(tag, this.#element(tag, element, path))
     }

@@ -14,7 +14,10 @@ const NAME_CLOSE = 0x7d
 
 /** True when bytes are ASCII without escape sequences, so that they are their own decoding. */
 function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (bytes[i]! >= 0x80 || bytes[i] === ESCAPE) return false
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i]!
+    if (byte >= 0x80 || byte === ESCAPE) return false
+  }
   return true
 }
 

@@ -214,6 +214,7 @@ const hostile: { name: string; json: string; code?: string }[] = [
   { name: 'a duplicate in another spelling', json: '{"0010001a":{"vr":"LO"},"0010001A":{"vr":"LO"}}' },
   { name: 'a prototype key', json: '{"__proto__":{"vr":"PN"}}' },
   { name: 'a key that is no tag', json: '{"PatientName":{"vr":"PN"}}' },
+  { name: 'a delimiter', json: '{"FFFEE00D":{"vr":"UN"}}' },
   { name: 'a VR that is none', json: '{"00100010":{"vr":"XX"}}' },
   { name: 'a VR that is a property of objects', json: '{"00100010":{"vr":"constructor"}}' },
   { name: 'two forms of one value', json: '{"00091010":{"vr":"OB","InlineBinary":"AA==","BulkDataURI":"x"}}' },

@@ -63,7 +63,12 @@ function applyEvent(dataSet: WriteDataSet, event: OverlayEvent, charsets: readon
   for (const { path, value } of event.changes) {
     const steps = parsePath(path)
     const top = steps[0]!.tag
-    if (top === ORIGINAL_ATTRIBUTES || top >>> 16 <= 2 || top >>> 16 === 0x7fe0) {
+    if (
+      top === ORIGINAL_ATTRIBUTES ||
+      top >>> 16 <= 2 ||
+      top >>> 16 === 0x7fe0 ||
+      steps.some(({ tag }) => tag >>> 16 === 0xfffe)
+    ) {
       throw wrong(`${path} cannot be overlaid`)
     }
     if (!modified.has(top)) modified.set(top, previous(dataSet, top, value))

@@ -205,6 +205,13 @@ const refused: {
     tag: '00400275',
     rule: 'R3',
   },
+  {
+    name: 'a mark that means nothing',
+    bytes: `${CS} feff 0d00 00000000`,
+    offset: 10,
+    tag: 'FFFE000D',
+    rule: 'R3',
+  },
   { name: 'an item without a sequence', bytes: `${CS} ${ITEM} 00000000`, offset: 10, tag: 'FFFEE000', rule: 'R3' },
   {
     name: 'text of undefined length',

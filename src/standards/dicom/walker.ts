@@ -184,7 +184,7 @@ export class DataSetWalker {
   #element(level: WalkLevel, at: number): number {
     if (!this.#header.read(level, at, this.#depth, this.#elements)) return -1
     const tag = this.#header.tag
-    if (tag === ITEM || tag === ITEM_END || tag === SEQUENCE_END) return this.#delimiter(level, tag, at)
+    if (tag >>> 16 === 0xfffe) return this.#delimiter(level, tag, at)
     const length = this.#header.length
     const valueAt = this.#header.valueAt
     const left = level.itemEnd - valueAt
@@ -236,6 +236,9 @@ export class DataSetWalker {
   #delimiter(level: WalkLevel, tag: number, at: number): number {
     if (++this.#elements > this.#limits.elements) {
       throw new DicomError('dicom.limit', 'elements', `more than ${this.#limits.elements} elements`, at, tag)
+    }
+    if (tag !== ITEM && tag !== ITEM_END && tag !== SEQUENCE_END) {
+      throw new DicomError('dicom.malformed', 'R3', 'a mark of group FFFE that means nothing', at, tag)
     }
     if (this.#depth === 0 || !level.itemOpen) {
       if (tag === ITEM) throw new DicomError('dicom.malformed', 'R3', 'an item outside a sequence', at, tag)
