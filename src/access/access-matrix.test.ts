@@ -21,7 +21,9 @@ function everything() {
 
 test('every route answers each kind of caller as the matrix says', async () => {
   const { security, routes } = everything()
-  const requests = await requestEveryRoute(injectable(routes, security), routes, security)
+  const expired = (await security.tokens.create({ role: 'administrator', expires: '1s' }, 'test', null)).token
+  security.clock.now += 2000
+  const requests = await requestEveryRoute(injectable(routes, security), routes, security.tokens, expired)
   assert.equal(requests, routes.length * 13)
 })
 

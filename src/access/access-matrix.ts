@@ -12,7 +12,7 @@ export interface AccessRow {
   readonly forRestricted: boolean
 }
 
-export function accessMatrix(routes: readonly Route[]): readonly AccessRow[] {
+export function accessMatrix(routes: readonly Pick<Route, 'method' | 'url' | 'needs'>[]): readonly AccessRow[] {
   return routes
     .map(({ method, url, needs }) => ({
       method,
