@@ -5,11 +5,11 @@ import type { Entry, RetentionClass, SegmentEntry, SegmentStore, SpooledEntry } 
 import { type Disk, type DiskFile, isFull, nodeDisk, systemCode, writeFailure } from './disk.ts'
 import {
   checkedRange,
+  endOfSegment,
   listSegments,
   OpenFiles,
   type Recovery,
   readLocation,
-  segmentEnd,
   segmentName,
   segmentNumber,
   walkSegment,
@@ -144,6 +144,7 @@ class SegmentDirectory implements FileSegments {
       if (number === undefined || this.#lengthOf(segment) === undefined) return
       if (this.#open?.name === segment) throw new RangeError(`segment ${segment} is being appended to`)
       // A number is never used twice, also across a restart: a higher one must exist before the highest goes.
+      if (number === this.#next - 1 && this.#open !== null) await this.#sealIfRoom(this.#open)
       if (number === this.#next - 1) await this.#begin()
       try {
         this.#disk.unlink(join(this.#directory, segment))
@@ -233,12 +234,21 @@ class SegmentDirectory implements FileSegments {
     const short: { segment: string; length: number; flushed: number }[] = []
     const unlisted: string[] = []
     const growing: { name: string; length: number; lost: boolean }[] = []
-    for (const name of listSegments(this.#disk, this.#directory)) {
-      const length = this.#lengthOf(name) ?? 0
+    const names = listSegments(this.#disk, this.#directory)
+    const newest = names.findLastIndex((name) => flushed.has(name))
+    for (const [i, name] of names.entries()) {
       const from = flushed.get(name)
+      const length = from === undefined && i < newest ? 0 : (this.#lengthOf(name) ?? 0)
+      if (from !== undefined && length < from) short.push({ segment: name, length, flushed: from })
+      // A segment is begun only when the one before is sealed and flushed: older ones need no look, however many.
+      if (i < newest) continue
       if (from === undefined) unlisted.push(name)
-      else if (length < from) short.push({ segment: name, length, flushed: from })
-      const end = await this.#endOf(name, from !== undefined && length >= from ? from : 0, length)
+      const end = await endOfSegment(
+        this.#disk,
+        join(this.#directory, name),
+        from !== undefined && length >= from ? from : 0,
+        length,
+      )
       if (end.state === 'sealed' && (from === undefined || end.complete <= from)) continue
       const keep = from === undefined ? end.complete : Math.min(from, length < from ? end.complete : from)
       if (keep < length) {
@@ -261,15 +271,6 @@ class SegmentDirectory implements FileSegments {
     await this.#flush(file, name)
     await this.#flushDirectory()
     return this.#open
-  }
-
-  async #endOf(name: string, from: number, length: number) {
-    const file = this.#disk.open(join(this.#directory, name), 'read')
-    try {
-      return await segmentEnd(file, from, length)
-    } finally {
-      file.close()
-    }
   }
 
   async #begin(): Promise<Open> {
@@ -304,6 +305,7 @@ class SegmentDirectory implements FileSegments {
       await this.#seal(open)
     } catch (error) {
       if (!(error instanceof ArchiveError) || error.code !== 'storage.full') throw error
+      await this.#flush(open.file, open.name) // what was taken back must stay away
       this.#closeOpen()
     }
   }

@@ -176,10 +176,15 @@ export async function* walkSegment(
   return { state: 'open', complete: at }
 }
 
-/** As walkSegment, for the end alone. */
-export async function segmentEnd(file: DiskFile, from: number, limit: number): Promise<SegmentEnd> {
-  const walk = walkSegment(file, '', from, limit)
-  for (let step = await walk.next(); ; step = await walk.next()) if (step.done) return step.value
+/** As walkSegment, for the end alone; `path` is the segment's file. */
+export async function endOfSegment(disk: Disk, path: string, from: number, limit: number): Promise<SegmentEnd> {
+  const file = disk.open(path, 'read')
+  try {
+    const walk = walkSegment(file, '', from, limit)
+    for (let step = await walk.next(); ; step = await walk.next()) if (step.done) return step.value
+  } finally {
+    file.close()
+  }
 }
 
 /** What start-up found and did. Positions in bytes. */
@@ -188,6 +193,6 @@ export interface Recovery {
   readonly dropped: readonly { readonly segment: string; readonly from: number; readonly bytes: number }[]
   /** Segments shorter than what the index was told is flushed: bytes are lost. */
   readonly short: readonly { readonly segment: string; readonly length: number; readonly flushed: number }[]
-  /** Segments the index has no position of: taken over whole, or never acknowledged. verify tells which. */
+  /** Segments newer than any position of the index: taken over whole, or never acknowledged. verify tells which. */
   readonly unlisted: readonly string[]
 }

@@ -183,12 +183,11 @@ async function compare(store: FileSegments, disk: SimulatedDisk, ledger: Ledger)
   for (const { name, length, sealed } of await store.segments()) {
     let end = 0
     for await (const { location } of store.entries(name)) end = location.offset + Math.ceil(location.length / 512) * 512
-    const trailer = sealed && length !== end ? TRAILER_BYTES : 0
-    assert.equal(length, end + trailer, `${name} has a hole or a torn tail`)
-    if (trailer === 0) continue
-    const bytes = disk.bytes(`/segments/${name}`)
+    // Of the two zero blocks a part may be missing after a failed flush: nothing is behind them.
+    const tail = disk.bytes(`/segments/${name}`)?.subarray(end, length)
+    assert.ok(length - end <= (sealed ? TRAILER_BYTES : 0), `${name} has a hole or a torn tail`)
     assert.ok(
-      bytes?.subarray(end, end + TRAILER_BYTES).every((byte) => byte === 0),
+      tail?.every((byte) => byte === 0),
       `${name} does not end in zeros`,
     )
   }
