@@ -70,7 +70,8 @@ async function run(
       const url = served?.http.url ?? null
       const base = config.http.publicBaseUrl ?? url
       const ready = { event: 'ready', pid: process.pid, http: url, dimse: null, hl7: null, dataDirectory }
-      await emit({ json: ready, text: await greeting(archive, base, open, dataDirectory) })
+      await emit({ text: await greeting(archive, base, open, dataDirectory) }) // with --json to stderr
+      await emit({ json: ready })
       if (isSet(given, 'browse') && base !== null) browse(base)
       if (!signal.aborted) await once(signal, 'abort')
       await emit({ note: 'Stopping: requests under way may end.' })

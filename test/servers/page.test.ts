@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { chromium, type Page } from 'playwright-core'
+import { part10 } from '../fixtures/dicom-builder.ts'
+import { HOSTILE } from '../fixtures/hostile.ts'
+import { ctSeries } from '../fixtures/objects.ts'
+import { startServer, temporaryDirectory } from '../live/server.ts'
+
+const PASSWORD = 'correct horse battery staple'
+const CHROMIUM = process.env['DIPTYCH_TEST_CHROMIUM'] ?? '/usr/bin/chromium'
+
+// The first quarter of an hour of a new archive, in a browser: whatever breaks it breaks the first impression.
+test('page in Chromium: set up, drop files, decide, find, see where it came from', async (context) => {
+  const place = temporaryDirectory('browser')
+  context.after(() => place.remove())
+  const server = await startServer({ dataDirectory: join(place.path, 'data'), open: false })
+  context.after(() => server.stop())
+  while (!server.errors().includes('Data:')) await new Promise((resolve) => setTimeout(resolve, 20))
+  const link = /Set-up: +(\S+)/.exec(server.errors())?.[1]
+  assert.ok(link, 'no set-up link was printed')
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  })
+  context.after(() => browser.close())
+  const page = await browser.newPage()
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
+
+  await page.goto(link)
+  await page.fill('input[name=username]', 'admin')
+  for (const field of await page.$$('input[type=password]')) await field.fill(PASSWORD)
+  await page.click('button[type=submit]')
+  await page.getByText('The archive is empty').waitFor()
+
+  const folder = join(place.path, 'CD')
+  mkdirSync(folder)
+  ctSeries(3).forEach((elements, index) => {
+    writeFileSync(join(folder, `I${index}`), part10({ elements }))
+  })
+  writeFileSync(join(folder, 'README.TXT'), 'nothing\n')
+  writeFileSync(join(folder, 'EVIL.DCM'), HOSTILE[Object.keys(HOSTILE)[0]!]!())
+  await page.getByRole('link', { name: 'Bring in', exact: true }).click()
+  await page.setInputFiles('input[webkitdirectory]', folder)
+  await page.locator('.run-head .chip', { hasText: 'Done' }).waitFor()
+  const tile = (name: string) => page.locator('.count', { hasText: name }).locator('b').textContent()
+  assert.deepEqual(await Promise.all(['stored', 'held', 'skipped'].map(tile)), ['3', '1', '1'])
+
+  await page.getByRole('link', { name: 'CD/EVIL.DCM' }).click()
+  await page.getByText('Why it is held').waitFor()
+  assert.match((await page.locator('.hex').textContent()) ?? '', /^0000 {2}/)
+  await page.getByRole('button', { name: /^Discard/ }).click()
+  await page.getByText('Say why first').waitFor()
+  await page.fill('textarea', 'a program in a disguise')
+  await page.getByRole('button', { name: /^Discard/ }).click()
+  await page.getByText('Discarded file').waitFor()
+
+  await page.getByRole('link', { name: 'Studies', exact: true }).click()
+  await page.fill('input[name=name]', 'fixt')
+  await page.click('button[type=submit]')
+  await page.getByRole('link', { name: 'Fixture, Felix' }).click()
+  await page.locator('details td a.mono').first().click()
+  await page.getByText('Screening').waitFor()
+  await page.getByRole('link', { name: 'Patients', exact: true }).click()
+  await page.getByRole('link', { name: 'Fixture, Felix' }).click()
+  await page.getByText('Fixture study').waitFor()
+
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  await signInWrong(page)
+  assert.deepEqual(
+    complaints.filter((complaint) => !complaint.includes('401')),
+    [],
+  )
+})
+
+async function signInWrong(page: Page): Promise<void> {
+  await page.fill('input[name=username]', 'admin')
+  await page.fill('input[type=password]', 'not the password')
+  await page.click('button[type=submit]')
+  await page.getByRole('alert').waitFor()
+}
