@@ -13,6 +13,7 @@ const values: { query: string; is: Match['how'] }[] = [
   { query: '00100020=1', is: { is: 'single', value: '1' } },
   { query: 'PatientID=', is: { is: 'universal' } },
   { query: 'PatientName=**', is: { is: 'universal' } },
+  { query: 'StudyDate=*', is: { is: 'universal' } },
   { query: 'PatientName=SM*', is: { is: 'wildcard', pattern: 'SM*' } },
   { query: 'PatientID=%25_[a]', is: { is: 'single', value: '%_[a]' } },
   { query: 'StudyInstanceUID=1.2', is: { is: 'single', value: '1.2' } },

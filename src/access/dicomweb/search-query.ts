@@ -134,7 +134,8 @@ function listOf(values: readonly string[]): Match['how'] {
 /** What a value asks for. PS3.4 section C.2.2.2 by VR. */
 function howOf(path: readonly number[], raw: string, modes: Modes): Match['how'] {
   const value = raw.trim()
-  if (value === '') return { is: 'universal' }
+  // A lone `*` is universal matching whatever the VR. PS3.4 section C.2.2.2.4.
+  if (/^\**$/.test(value)) return { is: 'universal' }
   if (value === '""' && modes.emptyValues) return { is: 'empty' }
   const tag = path.at(-1) ?? 0
   const vr = lookup(tag)?.vr ?? 'UN'
@@ -143,7 +144,6 @@ function howOf(path: readonly number[], raw: string, modes: Modes): Match['how']
   if (vr === 'TM') return range(value, time, value.indexOf('-'))
   if (vr === 'DT') return range(value, dateTime, dateTimeDash(value))
   if (WILDCARD_VRS.has(vr) || vr === 'UN') {
-    if (/^\*+$/.test(value)) return { is: 'universal' }
     const wild = value.match(/[*?]/g)?.length ?? 0
     if (wild > WILDCARDS_MAX) throw refuse(`a value has at most ${WILDCARDS_MAX} wild cards`)
     if (wild > 0) return { is: 'wildcard', pattern: value }

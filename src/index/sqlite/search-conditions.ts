@@ -307,7 +307,6 @@ export function createCompiler(
     const sources: Source[] = []
     const warnings: string[] = []
     const keys: string[] = []
-    let dates: Compiled['dates'] = { from: '', to: LAST_DATE }
     for (const { path, how } of query.match) {
       const key = pathKey(path)
       const attribute = table.byKey.get(key)
@@ -317,7 +316,6 @@ export function createCompiler(
         const made = modalities(how)
         where.push(made.where)
         sources.push(...made.sources)
-        dates = null
         continue
       }
       if (attribute === undefined || DEPTH[attribute.level] > DEPTH[level]) {
@@ -330,13 +328,24 @@ export function createCompiler(
       const made = declared(attribute, how, query.fuzzy)
       where.push(made.where)
       sources.push(...made.sources)
-      const range = how.is === 'range' ? how : how.is === 'single' ? { from: how.value, to: how.value } : undefined
-      if (key === STUDY_DATE && range !== undefined) dates = { from: range.from ?? '0', to: range.to ?? LAST_DATE }
-      else dates = null
     }
     const covered = query.match.every(({ path, how }) => how.is === 'universal' || COVERED.has(pathKey(path)))
-    return { where, sources, warnings, keys, dates, covered }
+    return { where, sources, warnings, keys, dates: datesOnly(query), covered }
   }
+}
+
+/** The range of study dates asked for when nothing else is; null when there is any other filter. */
+function datesOnly(query: Query): Compiled['dates'] {
+  if (query.scope.studyInstanceUID !== undefined) return null
+  let dates = { from: '', to: LAST_DATE }
+  for (const { path, how } of query.match) {
+    if (how.is === 'universal') continue
+    if (pathKey(path) !== STUDY_DATE) return null
+    if (how.is === 'single') dates = { from: how.value, to: how.value }
+    else if (how.is === 'range') dates = { from: how.from ?? '0', to: how.to ?? LAST_DATE }
+    else return null
+  }
+  return dates
 }
 
 const MODALITIES_IN_STUDY = '00080061'
