@@ -75,7 +75,7 @@ function placeOf(table: FrameTable, number: number, scope: Scope): FrameBytes {
   if (number < 1 || number > count) {
     throw new ArchiveError('request.not-found', `no frame ${number}: ${shown(scope)} has frames 1 to ${count}`)
   }
-  throw new ArchiveError('request.not-found', `the bytes of frame ${number} are missing or cannot be told apart`, {
+  throw new ArchiveError('dicom.malformed', `the bytes of frame ${number} are missing or cannot be told apart`, {
     hint: 'The object is kept as it came; retrieve it whole.',
   })
 }

@@ -12,13 +12,15 @@ import { chooseJsonOrXml, parseAccept } from './accept.ts'
 import { joinAsGzip, joinedLength } from './metadata-join.ts'
 import { notAcceptable } from './negotiate.ts'
 import { type PathOf, scopeOf, shown } from './scope.ts'
-import { isNotModified, sendBytes, sendPieces } from './send.ts'
+import { coalesced, isNotModified, sendBytes, sendPieces } from './send.ts'
 
 const gunzipped = promisify(gunzip)
 const inflated = promisify(inflateRaw)
 
 /** Up to this length, in bytes, an answer is inflated in one call; above, as a stream. */
-const ONE_CALL_MAX = 1024 * 1024
+const ONE_CALL_MAX = 4 * 1024 * 1024
+/** Deflated bytes given to the thread pool at once. */
+const INFLATE_BYTES = 256 * 1024
 
 /** True when the caller takes gzip. RFC 9110 section 12.5.3. */
 export function acceptsGzip(header: string | string[] | undefined): boolean {
@@ -79,7 +81,7 @@ async function metadata(reader: ArchiveReader, asked: Asked<PathOf>, reply: Fast
 
 async function* inflatedPieces(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, void> {
   const stream = createGunzip({ chunkSize: 256 * 1024 })
-  const source = Readable.from(pieces, { objectMode: false })
+  const source = Readable.from(coalesced(pieces, INFLATE_BYTES), { objectMode: false })
   source.on('error', (error) => stream.destroy(error))
   try {
     yield* source.pipe(stream) as AsyncIterable<Buffer>

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { ArchiveError } from '#errors.ts'
@@ -121,7 +122,7 @@ function begin(reply: FastifyReply, { status, headers }: Head): FastifyReply {
   return reply.code(status).headers(all)
 }
 
-/** Sends what is in memory already, in one write. */
+/** Sends what is in memory already, headers and all pieces in one write: large ones are not copied together. */
 export function sendBytes(
   asked: Asked<unknown>,
   reply: FastifyReply,
@@ -130,7 +131,37 @@ export function sendBytes(
 ): FastifyReply {
   const length = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
   begin(reply, head).header('content-length', length)
-  return reply.send(Readable.from(asked.raw.method === 'HEAD' ? [] : pieces, { objectMode: false }))
+  if (asked.raw.method === 'HEAD') return reply.send(Readable.from([]))
+  const few = coalesced(pieces, PIECE_MIN)
+  if (few.length === 1 && few[0] !== undefined) return reply.send(few[0])
+  reply.hijack()
+  const { raw } = reply
+  raw.writeHead(head.status, reply.getHeaders() as OutgoingHttpHeaders)
+  raw.cork()
+  for (const piece of few) raw.write(piece)
+  raw.end()
+  raw.uncork()
+  return reply
+}
+
+/** Copies pieces below `bytes` together, so that they cost one write instead of many. */
+export function coalesced(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  const joined: Uint8Array[] = []
+  let small: Uint8Array[] = []
+  let held = 0
+  const flush = () => {
+    if (held > 0) joined.push(small.length === 1 && small[0] !== undefined ? small[0] : Buffer.concat(small))
+    small = []
+    held = 0
+  }
+  for (const piece of pieces) {
+    if (piece.byteLength >= bytes) flush()
+    small.push(piece)
+    held += piece.byteLength
+    if (held >= bytes) flush()
+  }
+  flush()
+  return joined
 }
 
 export interface AskedRange {

@@ -114,7 +114,7 @@ export class MultipartSplitter {
   end(): void {
     if (this.#failure !== undefined || this.#state === 'done') return
     const at = this.#offset + this.#carried()
-    if (this.#state === 'preamble') this.#fail('no-boundary', 'the boundary named in Content-Type never came', 0, at)
+    if (this.#state === 'preamble') this.#noBoundary(this.#carried())
     else {
       const part = this.#state === 'body' ? this.#part : this.#part + 1
       this.#fail('unfinished', 'the body ended before its closing boundary', part, at)
@@ -180,6 +180,7 @@ export class MultipartSplitter {
         const tail = possibleStart(bytes, Math.max(start, bytes.byteLength - delimiter.byteLength + 1), delimiter)
         return this.#keepBody(bytes, start, tail, events)
       }
+      if (this.#isPreambleTooLong(at)) return this.#noBoundary(at)
       let after = at + delimiter.byteLength
       if (bytes[after] === DASH && bytes[after + 1] === DASH) {
         this.#endPart(bytes, start, at, events)
@@ -207,10 +208,16 @@ export class MultipartSplitter {
 
   #keepBody(bytes: Buffer, position: number, tail: number, events: MultipartEvent[]): number {
     this.#emit(bytes, position, tail, events)
-    if (this.#state === 'preamble' && this.#offset + tail > this.#limits.preambleBytesMax) {
-      return this.#fail('no-boundary', 'the boundary named in Content-Type never came', 0, this.#offset + tail)
-    }
-    return this.#wait(bytes, tail)
+    return this.#isPreambleTooLong(tail) ? this.#noBoundary(tail) : this.#wait(bytes, tail)
+  }
+
+  /** Whatever the chunks are: what counts is where in the body the first boundary may be. */
+  #isPreambleTooLong(position: number): boolean {
+    return this.#state === 'preamble' && this.#offset + position > this.#limits.preambleBytesMax
+  }
+
+  #noBoundary(position: number): number {
+    return this.#fail('no-boundary', 'the boundary named in Content-Type never came', 0, this.#offset + position)
   }
 
   #endPart(bytes: Buffer, start: number, end: number, events: MultipartEvent[]): void {

@@ -1,0 +1,7 @@
+import { test } from 'node:test'
+import { runMultipartSeed } from './multipart-case.ts'
+
+// The long run is `node test/fuzz/multipart.ts`; these seeds keep its oracles in every test run.
+test('multipart bodies made to confuse a reader: 20,000 seeds', () => {
+  for (let seed = 1; seed <= 20_000; seed++) runMultipartSeed(seed)
+})
