@@ -113,9 +113,8 @@ function openData(source: ByteSource, meta: FileMeta, start: number, uid: string
   const dataSet = slice(source, start, source.size)
   const found = guessEncoding(dataSet)
   let encoding = declared === undefined ? null : encodingOf(declared)
-  const doubtful = encoding === null || (found !== null && found !== encoding)
   // What reads as it was declared is what was declared, however odd its first element looks.
-  if (doubtful && (encoding === null || !walksClean(dataSet, encoding, limits))) {
+  if (encoding === null || (found !== null && found !== encoding && !walksClean(dataSet, encoding, limits))) {
     if (found !== null && walksClean(dataSet, found, limits)) {
       note(
         declared === undefined ? 'no transfer syntax is declared' : `the data set is not written as ${declared.name}`,

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import dicomParser from 'dicom-parser'
-import { memorySource } from '../byte-source.ts'
+import { type ByteSource, memorySource } from '../byte-source.ts'
 import { readDataSet, string, strings } from './data-set.ts'
 import { tagOf } from './dictionary.ts'
 import { DicomError } from './errors.ts'
@@ -239,6 +239,25 @@ sample('samples: JSON and back says the same', () => {
     text = JSON.stringify(withoutPad(JSON.parse(text)))
     again = JSON.stringify(withoutPad(JSON.parse(again)))
     assert.equal(again, text, path)
+  }
+})
+
+sample('samples: read from a file in windows, the metadata is the same to the byte', () => {
+  for (const { path, bytes } of objects()) {
+    if (EXCEPTIONS[path] !== undefined) continue
+    const shared = Buffer.alloc(bytes.length) // as a source that hands out the same memory again and again
+    const source: ByteSource = {
+      size: bytes.length,
+      read(start, end) {
+        const length = bytes.copy(shared, 0, start, Math.min(end, bytes.length))
+        return shared.subarray(0, length)
+      },
+    }
+    const options = { bulkDataUri: (bulk: string) => bulk, inlineMax: 100_000 }
+    const windowed = writeDicomJson(openPart10(source, { bare: true }), options)
+    const whole = writeDicomJson(openPart10(memorySource(bytes), { bare: true }), options)
+    assert(Buffer.from(windowed.json).equals(whole.json), path)
+    assert.deepEqual(windowed.walk, whole.walk, path)
   }
 })
 
