@@ -140,6 +140,9 @@ const limits = z.strictObject({
     .default(KiB)
     .describe('Slowest sender of a request body, measured over the window below.'),
   httpBodyWindowSeconds: seconds().default(30).describe('Window of the measurement above.'),
+  httpStalledSeconds: seconds()
+    .default(120)
+    .describe('An answer of which no byte could be sent for this long is given up.'),
   httpJsonBytes: bytes().default(MiB).describe('Largest JSON body of an API request.'),
   httpRequests: count(2).default(256).describe('Requests served at once; health checks are not counted.'),
   httpRequestsPerSubject: count(1).default(128).describe('Requests of one account or token served at once.'),

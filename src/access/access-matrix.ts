@@ -26,17 +26,6 @@ export function accessMatrix(routes: readonly Pick<Route, 'method' | 'url' | 'ne
     .toSorted((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : a.method < b.method ? -1 : 1))
 }
 
-/** The matrix as a Markdown table, for docs/reference/access.md. */
-export function accessMatrixMarkdown(routes: readonly Route[]): string {
-  const head = `| route | right | ${ROLES.join(' | ')} | limited to patients |`
-  const rule = `| --- | --- | ${ROLES.map(() => '---').join(' | ')} | --- |`
-  const rows = accessMatrix(routes).map(({ method, url, needs, roles, forRestricted }) => {
-    const cells = ROLES.map((role) => (roles.includes(role) ? 'yes' : ''))
-    return `| \`${method} ${url}\` | ${needs} | ${cells.join(' | ')} | ${forRestricted ? 'yes' : ''} |`
-  })
-  return [head, rule, ...rows].join('\n')
-}
-
 /** Routes of one path, in the order they were declared; parameter names do not make paths differ. */
 export function routesByPath(
   routes: readonly Route[],

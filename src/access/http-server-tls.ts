@@ -72,6 +72,12 @@ function configure<S extends Server | HttpsServer>(
 ): S {
   server.maxHeadersCount = limits.httpHeaders + 1 // one more, so that an excess is seen and refused, not cut off
   server.maxConnections = limits.httpConnections
+  server.timeout = limits.httpStalledSeconds * 1000
+  // With a listener Node leaves the decision to it: only a caller who does not take what was sent is cut off, a
+  // quiet one may wait (an import that runs, an event stream without events).
+  server.on('timeout', (socket) => {
+    if (socket.writableLength > 0) socket.destroy()
+  })
   server.on('checkContinue', onExpectContinue)
   return server
 }

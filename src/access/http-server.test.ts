@@ -345,6 +345,41 @@ test('a head that never ends is answered 408, a body that drips too', async () =
   }
 })
 
+test('a caller who does not take the answer is cut off, one who waits quietly is not', async () => {
+  let cut = false
+  const endless = route({
+    url: '/endless',
+    async handle({ signal }, reply) {
+      signal.addEventListener('abort', () => {
+        cut = true
+      })
+      return reply.send(
+        new Readable({
+          read() {
+            this.push(Buffer.alloc(65_536))
+          },
+        }),
+      )
+    },
+  })
+  const quiet = route({
+    url: '/quiet',
+    handle: () => new Promise((resolve) => setTimeout(() => resolve({ ok: 1 }), 900)),
+  })
+  const server = await listening([endless, quiet], securityFixture(), { limits: { httpStalledSeconds: 0.3 } })
+  const stalled = connect(server.port, '127.0.0.1', () => stalled.write('GET /endless HTTP/1.1\r\nHost: a\r\n\r\n'))
+  stalled.on('error', () => {})
+  stalled.pause()
+  try {
+    assert.equal((await fetch(`${server.url}/quiet`)).status, 200)
+    for (let at = 0; at < 50 && !cut; at += 1) await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.equal(cut, true)
+  } finally {
+    stalled.destroy()
+    await server.close(100)
+  }
+})
+
 test('a refused body: the answer arrives, the rest is not read', async () => {
   const server = await listening([STORE])
   try {

@@ -1,4 +1,5 @@
 import type { Route } from '#model/route.ts'
+import { accessMatrix } from './access-matrix.ts'
 
 /** Generated from the routes that are served, so that it cannot say anything else. contract.md. */
 export function openApiDocument(routes: readonly Route[], version: string): object {
@@ -94,6 +95,7 @@ function operation(route: Route, path: string): object {
       default: failure('A failure, told by its code.'),
     },
     'x-diptych-needs': needs,
+    'x-diptych-roles': accessMatrix([route])[0]?.roles ?? [],
   }
 }
 
