@@ -3,13 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { chromium, type Page } from 'playwright-core'
+import { programPath } from '../../tools/install-counterparts.ts'
 import { part10 } from '../fixtures/dicom-builder.ts'
 import { HOSTILE } from '../fixtures/hostile.ts'
 import { ctSeries } from '../fixtures/objects.ts'
 import { startServer, temporaryDirectory } from '../live/server.ts'
 
 const PASSWORD = 'correct horse battery staple'
-const CHROMIUM = process.env['DIPTYCH_TEST_CHROMIUM'] ?? '/usr/bin/chromium'
+const CHROMIUM = programPath('chromium') ?? 'chromium'
 
 // The first quarter of an hour of a new archive, in a browser: whatever breaks it breaks the first impression.
 test('page in Chromium: set up, drop files, decide, find, see where it came from', async (context) => {
