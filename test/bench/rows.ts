@@ -1,6 +1,7 @@
 /** The rows of the benchmark: each does the same work against a peer and says what it took. */
 import http from 'node:http'
 import { request, stow } from '../live/stow-client.ts'
+import { realisticObject } from '../live/template-object.ts'
 import { tinyObject } from '../live/tiny-object.ts'
 import type { Peer } from './orthanc.ts'
 import { cpuSeconds, watchMemory } from './process-figures.ts'
@@ -19,22 +20,27 @@ export interface Figures {
 }
 
 let serial = 0
-/** Objects no run has sent before. */
+/**
+ * Objects no run has sent before. `tiny`: dose reports, each in a study of its own, as reports arrive. `mixed`: studies
+ * of five series of twenty; three in five are CT slices of 490 KB, the rest small slices and reports: 300 KB in the mean.
+ */
 export function corpus(kind: 'tiny' | 'mixed', count: number): Buffer[] {
   return Array.from({ length: count }, () => {
     serial++
-    const study = `2.25.4${process.pid}${Math.floor(serial / 100)}`
-    // Mixed: 305 KB in the mean, as in the spike: CT slices of 512 KB and half as many small ones.
-    const side = kind === 'tiny' ? 0 : serial % 5 < 3 ? 496 : 64
-    return tinyObject({
-      sopInstanceUID: `2.25.5${process.pid}.${serial}`,
-      studyInstanceUID: study,
-      seriesInstanceUID: `${study}.1`,
-      patientId: `B${Math.floor(serial / 100)}`,
-      patientName: `Bench^Number${Math.floor(serial / 100)}`,
-      number: serial % 100,
-      side,
-    })
+    if (kind === 'tiny') {
+      return realisticObject('report', process.pid, {
+        study: serial,
+        series: serial,
+        instance: serial,
+        patient: serial >> 1,
+      })
+    }
+    const study = 1_000_000 + Math.floor(serial / 100)
+    const series = 1_000_000 + Math.floor(serial / 20)
+    const which = serial % 5 < 3 ? 'ct' : serial % 5 === 3 ? 'small-ct' : 'report'
+    // A report has a series of its own.
+    const own = which === 'report' ? 5_000_000 + study : series
+    return realisticObject(which, process.pid, { study, series: own, instance: serial, patient: study })
   })
 }
 

@@ -59,13 +59,18 @@ async function compare(peer: Peer): Promise<void> {
   if (wanted('search')) {
     await note('search list', () => readRow('study list, 25 rows', peer, '/studies?limit=25', Math.round(200 * scale)))
     await note('search id', () =>
-      readRow('patient id, exact', peer, (i) => `/studies?PatientID=B${i % 10}&limit=25`, Math.round(300 * scale)),
+      readRow(
+        'patient id, exact',
+        peer,
+        (i) => `/studies?PatientID=PT${String(10 + (i % 90)).padStart(6, '0')}&limit=25`,
+        Math.round(300 * scale),
+      ),
     )
     await note('search prefix', () =>
       readRow(
         'name prefix and date range',
         peer,
-        '/studies?PatientName=BENCH*&StudyDate=20240101-20241231&limit=25',
+        '/studies?PatientName=FIXT*&StudyDate=20240101-20241231&limit=25',
         Math.round(200 * scale),
       ),
     )
