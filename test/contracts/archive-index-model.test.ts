@@ -139,10 +139,10 @@ test('every combination of filters answers like a plain list, by offset and by c
       value: filter.values[random(filter.values.length)] ?? '',
     }))
     const visibility: Visibility = random(4) === 0 ? some : EVERYTHING
-    const expected: string[] = studies
+    const holding: Study[] = studies
       .filter((study) => chosen.every(({ holds, value }) => holds(study, value)))
       .filter(({ pid }) => visibility === EVERYTHING || ['P1', 'P19', 'P7'].includes(pid))
-      .map(({ uid }) => uid)
+    const expected: string[] = holding.map(({ uid }) => uid)
     matches += expected.length
     const match = chosen.map(({ tag, value }) => matching(tag, value))
     const told: string = `${chosen.map(({ tag, value }) => `${tag.toString(16)}=${value}`).join(' ')} ${visibility.sees}`
@@ -163,6 +163,21 @@ test('every combination of filters answers like a plain list, by offset and by c
       expected.slice(offset, offset + 20),
       `${told} offset ${offset}`,
     )
+    // Below the study the same filters reach what hangs on it, newest arrival first.
+    const level = round % 2 === 0 ? 'series' : 'instance'
+    const modality = MODALITIES[random(8)]
+    const below = modality === undefined ? match : [...match, matching(0x00080060, modality)]
+    const reached: Study[] = holding.filter((study) => modality === undefined || study.modality === modality)
+    const first = await reader.search(queryOf(level, below, { limit: 50 }), visibility)
+    assert.deepEqual(
+      first.rows.map(({ studyInstanceUID }) => studyInstanceUID),
+      reached
+        .toSorted((a, b) => b.arrived - a.arrived)
+        .slice(0, 50)
+        .map(({ uid }) => uid),
+      `${told} ${level} ${modality}`,
+    )
+    assert.equal(await reader.count(queryOf(level, below), visibility), reached.length, `${told} ${level} ${modality}`)
   }
   assert.ok(matches > 1000)
   db.close()

@@ -149,6 +149,8 @@ const searches: { query: string; studies: string }[] = [
   { query: 'ReferringPhysicianName=greg&fuzzymatching=true', studies: '1' },
   { query: 'PatientID=P10*', studies: '21' },
   { query: 'PatientID=*10*', studies: '21' },
+  { query: 'PatientID=P100&IssuerOfPatientID=HOSPITAL', studies: '1' },
+  { query: 'PatientID=P100&IssuerOfPatientID=OTHER', studies: '' },
   { query: 'PatientID=p100', studies: '' },
   { query: 'PatientID=P1%25', studies: '' },
   { query: "PatientID=' or 1=1 --", studies: '' },

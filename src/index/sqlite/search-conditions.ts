@@ -210,6 +210,7 @@ export function createCompiler(
     if (attribute.id === PATIENT_NAME_ID) return patientName(how, fuzzy)
     if (attribute.kind === 'name') return lookupName(attribute, how, fuzzy)
     if (attribute.key === '00080016') return sopClass(how)
+    if (attribute.key === '00100021') return issuer(attribute, how)
     const sources: Source[] = []
     const index = INDEXED[attribute.key]
     if (column !== null && index !== undefined) {
@@ -283,6 +284,14 @@ export function createCompiler(
       where: { sql: `${alias}.key in (${sql})`, params: found.params },
       sources: [keysSource(attribute.level, `select distinct key from (${sql})`, found.params)],
     }
+  }
+
+  /** The issuer a patient is kept under counts, also where the sender left it to the archive to know. */
+  function issuer(attribute: Searchable, how: Match['how']): { where: Condition; sources: Source[] } {
+    const kept = compare('(select issuer from patient where key = s.patient)', how, 'text')
+    const said = inExtra('s', attribute, how)
+    const sql = how.is === 'empty' ? `(${kept.sql}) and (${said.sql})` : `${kept.sql} or ${said.sql}`
+    return { where: { sql, params: [...kept.params, ...said.params] }, sources: [] }
   }
 
   function sopClass(how: Match['how']): { where: Condition; sources: Source[] } {
