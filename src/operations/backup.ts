@@ -64,29 +64,8 @@ export async function backup(tools: BackupTools, options: BackupOptions): Promis
   const files: BackupFile[] = []
   try {
     for (const folder of ['segments', 'quarantine']) await fs.mkdir(join(out, folder), { recursive: true, mode: 0o700 })
-    const copy = join(out, DATABASE_NAME)
-    await tools.snapshot(copy)
-    const { flushed, segments } = tools.readSnapshot(copy)
-    const originals = await originalsOf(tools.dataDirectory)
-    const positions = new Map(flushed.map(({ segment, offset }) => [segment, offset]))
-    const names = [...new Set([...segments, ...positions.keys()])].sort()
-    const filesTotal = names.length + originals.length + 1
-    let bytes = 0
-    const done = (file: BackupFile | null) => {
-      if (file === null) return
-      files.push(file)
-      bytes += file.bytes
-      tools.onProgress?.({ files: files.length, filesTotal, bytes })
-    }
-    done(await described(out, DATABASE_NAME))
-    for (const name of names) {
-      tools.signal?.throwIfAborted()
-      done(await copySegment(tools.dataDirectory, name, positions.get(name), segments.includes(name), options))
-    }
-    for (const name of originals) {
-      tools.signal?.throwIfAborted()
-      done(await copyFile(tools.dataDirectory, out, `quarantine/${name}`))
-    }
+    const copied = await copyConsistent(tools, options)
+    files.push(...copied.values())
     if (options.passphrase !== undefined) await sealKey(tools.dataDirectory, out, options.passphrase)
     const manifest: BackupManifest = {
       format: 1,
@@ -122,6 +101,66 @@ export async function mustBeEmpty(directory: string): Promise<void> {
   if (names.length > 0) throw new ArchiveError('request.conflict', `${directory} is not empty`)
 }
 
+/** Compaction may take a segment away between the snapshot and its copy: then a newer snapshot knows the new places. */
+const ATTEMPTS = 3
+
+/** The index as it is at one instant, and every file it names, by path. */
+async function copyConsistent(tools: BackupTools, options: BackupOptions): Promise<ReadonlyMap<string, BackupFile>> {
+  const copy = join(options.out, DATABASE_NAME)
+  const done = new Map<string, BackupFile>()
+  for (let attempt = 1; ; attempt++) {
+    await fs.rm(copy, { force: true })
+    await tools.snapshot(copy)
+    const { flushed, segments } = tools.readSnapshot(copy)
+    const wanted = new Map<string, BackupFile>()
+    const positions = new Map(flushed.map(({ segment, offset }) => [segment, offset]))
+    const names = [...new Set([...segments, ...positions.keys()])].sort()
+    const originals = await originalsOf(tools.dataDirectory)
+    const filesTotal = names.length + originals.length + 1
+    let bytes = 0
+    const keep = (file: BackupFile | null) => {
+      if (file === null) return
+      wanted.set(file.path, file)
+      done.set(file.path, file)
+      bytes += file.bytes
+      tools.onProgress?.({ files: wanted.size, filesTotal, bytes })
+    }
+    keep(await described(options.out, DATABASE_NAME))
+    try {
+      for (const name of names) {
+        tools.signal?.throwIfAborted()
+        const needed = segments.includes(name)
+        keep(
+          await copySegment(
+            tools.dataDirectory,
+            name,
+            positions.get(name),
+            needed,
+            options,
+            done.get(`segments/${name}`),
+          ),
+        )
+      }
+    } catch (error) {
+      if (!(error instanceof SegmentGone) || attempt === ATTEMPTS) throw error
+      continue
+    }
+    for (const name of originals) {
+      tools.signal?.throwIfAborted()
+      const path = `quarantine/${name}`
+      keep(done.get(path) ?? (await copyFile(tools.dataDirectory, options.out, path)))
+    }
+    for (const path of done.keys()) if (!wanted.has(path)) await fs.rm(join(options.out, path))
+    return wanted
+  }
+}
+
+class SegmentGone extends ArchiveError {
+  constructor(name: string) {
+    super('storage.damaged', `segment ${name} is not there; verify says what is lost`)
+  }
+}
+
 async function originalsOf(dataDirectory: string): Promise<readonly string[]> {
   try {
     return (await fs.readdir(join(dataDirectory, 'quarantine'))).filter((name) => name.endsWith('.enc')).sort()
@@ -138,6 +177,7 @@ async function copySegment(
   flushed: number | undefined,
   needed: boolean,
   { out, link }: BackupOptions,
+  before: BackupFile | undefined,
 ): Promise<BackupFile | null> {
   const path = `segments/${name}`
   const from = join(dataDirectory, path)
@@ -148,12 +188,14 @@ async function copySegment(
     if (systemCode(error) !== 'ENOENT') throw error
     // A segment nothing lives in any more was removed by compaction; its position is all that is left of it.
     if (!needed) return null
-    throw new ArchiveError('storage.damaged', `segment ${name} is not there; verify says what is lost`)
+    throw new SegmentGone(name)
   }
   if (flushed !== undefined && length < flushed) {
     throw new ArchiveError('storage.damaged', `segment ${name} is shorter than what was acknowledged`)
   }
   const whole = flushed === undefined || length <= flushed + TRAILER_BYTES
+  if (before?.bytes === (whole ? length : flushed)) return before
+  if (before !== undefined) await fs.rm(join(out, path))
   if (whole && link === true) {
     try {
       await fs.link(from, join(out, path))

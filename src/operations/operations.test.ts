@@ -13,6 +13,7 @@ import { ctFiles, reindex, type SmallArchive, smallArchive, temporaryFolder } fr
 import { aboutKeys, backup } from './backup.ts'
 import { compact } from './compaction.ts'
 import { createDeletions } from './deletion.ts'
+import { collectOrphans } from './orphans.ts'
 import { rebuildIndex, swapDatabase } from './rebuild-index.ts'
 import { restore } from './restore.ts'
 import { type VerifyFinding, verify } from './verify.ts'
@@ -335,6 +336,67 @@ test('backup and restore: an equal archive of the instant it began, while storin
     await restored.store(ctFiles(1, 'after'))
     assert.equal((await everything(restored)).length, 6)
     await restored.close()
+  })
+})
+
+test('backup: a segment that compaction takes away meanwhile is copied from its new place', async () => {
+  await withArchive(async (archive, folder) => {
+    for (const file of ctFiles(6)) await archive.store([file])
+    const [first, ...others] = await everything(archive)
+    assert.ok(first)
+    const { studyInstanceUID, seriesInstanceUID, sopInstanceUID } = first
+    await createDeletions(archive).delete(deletionOf({ studyInstanceUID, seriesInstanceUID, sopInstanceUID }))
+    const tools = backupOf(archive)
+    let snapshots = 0
+    const out = join(folder, 'backup')
+    await backup(
+      {
+        ...tools,
+        async snapshot(path) {
+          tools.snapshot(path)
+          if (++snapshots === 1) await compactNow(archive)
+        },
+      },
+      { out },
+    )
+    assert.equal(snapshots, 2)
+    await restore({ from: out, data: join(folder, 'restored') })
+    const restored = await smallArchive(join(folder, 'restored'), 24 * 1024)
+    assert.deepEqual(
+      (await everything(restored)).map(({ objectId }) => objectId),
+      others.map(({ objectId }) => objectId),
+    )
+    const { summary } = await check(restored)
+    assert.deepEqual(summary, { objects: 5, damaged: 0, missing: 0, orphans: 0, journal: 1 })
+    await restored.close()
+  })
+})
+
+test('orphans: a segment nobody acknowledged goes after a day, and nothing else does', async () => {
+  await withArchive(async (archive) => {
+    const adopt = async (time: string) => {
+      const path = join(archive.directory, 'spooled')
+      fs.writeFileSync(path, Buffer.concat([Buffer.alloc(512), Buffer.from('never acknowledged')]))
+      const base = `objects/1.2/${'e'.repeat(64)}`
+      const record = { format: 1, objectId: 'x', version: 1, sopInstanceUID: '1.2', dataSetOffset: 0, digests: {} }
+      const content = [Buffer.from(JSON.stringify({ ...record, patient: {}, arrival: {}, time }))]
+      const followedBy = [{ name: `${base}.json`, content }]
+      const spooled = { name: `${base}.dcm`, path, contentStart: 512, contentLength: 18, followedBy }
+      const [at] = await archive.segments.adopt(spooled, 'default')
+      return at?.segment
+    }
+    const collect = () => collectOrphans({ ...archive, now: () => new Date('2026-05-03T00:00:00.000Z') })
+    const old = await adopt('2026-05-01T00:00:00.000Z')
+    assert.deepEqual(await collect(), [], 'an empty index knows nothing at all')
+    await archive.store(ctFiles(1))
+    await archive.segments.seal()
+    await archive.journal.append([{ kind: 'note', payload: 'a decision' }])
+    await archive.segments.seal()
+    await adopt('2026-05-02T12:00:00.000Z')
+    assert.deepEqual(await collect(), [old])
+    assert.deepEqual(await collect(), [])
+    const { summary } = await check(archive)
+    assert.deepEqual(summary, { objects: 2, damaged: 1, missing: 0, orphans: 1, journal: 1 })
   })
 })
 

@@ -28,24 +28,32 @@ export function entryBytes(length: number): number {
  */
 export function tarHeader(name: string, size: number, time: number): Uint8Array {
   if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`not a size of an entry: ${size}`)
-  const [prefix, base] = splitName(name)
-  const header = Buffer.alloc(BLOCK_BYTES)
-  header.write(base, 0, 'latin1')
-  header.write('0000440\0', 100, 'latin1')
-  header.write('0000000\0', 108, 'latin1')
-  header.write('0000000\0', 116, 'latin1')
-  if (size <= OCTAL_SIZE_MAX) header.write(`${size.toString(8).padStart(11, '0')}\0`, 124, 'latin1')
+  const split = splitAt(name)
+  const header = Buffer.from(TEMPLATE)
+  header.write(split === 0 ? name : name.slice(split + 1), 0, 'latin1')
+  if (split > 0) header.write(name.slice(0, split), 345, 'latin1')
+  if (size <= OCTAL_SIZE_MAX) writeOctal(header, size, 124, 11)
   else {
     header.writeBigUInt64BE(BigInt(size), 128)
     header[124] = 0x80
   }
-  const seconds = Math.min(Math.max(0, Math.trunc(time)), OCTAL_SIZE_MAX)
-  header.write(`${seconds.toString(8).padStart(11, '0')}\0`, 136, 'latin1')
-  header.write('0', 156, 'latin1')
-  header.write('ustar\x0000', 257, 'latin1')
-  header.write(prefix, 345, 'latin1')
-  header.write(`${checksum(header).toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
+  writeOctal(header, Math.min(Math.max(0, Math.trunc(time)), OCTAL_SIZE_MAX), 136, 11)
+  writeOctal(header, checksum(header), 148, 6)
   return header
+}
+
+/** What is the same in every header: mode 0440, no owner, a regular file, checksum field as it is counted. */
+const TEMPLATE = Buffer.alloc(BLOCK_BYTES)
+TEMPLATE.write('0000440\x000000000\x000000000\0', 100, 'latin1')
+TEMPLATE.write('\0 0', 154, 'latin1')
+TEMPLATE.write('ustar\x0000', 257, 'latin1')
+
+function writeOctal(header: Buffer, value: number, at: number, digits: number): void {
+  let rest = value
+  for (let i = at + digits - 1; i >= at; i--) {
+    header[i] = 0x30 + (rest % 8)
+    rest = Math.floor(rest / 8)
+  }
 }
 
 /** What a block at the place of a header is. `other` is damage, or a tail that was never completely written. */
@@ -75,20 +83,38 @@ export function isZero(bytes: Uint8Array): boolean {
   return true
 }
 
-function splitName(name: string): readonly [prefix: string, base: string] {
-  if (!/^[A-Za-z0-9._/-]+$/.test(name) || name.startsWith('/') || name.split('/').some((part) => /^\.*$/.test(part))) {
-    throw new RangeError(`not a name for a segment entry: ${JSON.stringify(name)}`)
+/** @returns where the name is split into prefix and name; 0 when it fits whole */
+function splitAt(name: string): number {
+  const { length } = name
+  let split = 0
+  let dots = 0
+  let part = 0
+  for (let i = 0; i <= length; i++) {
+    const code = i === length ? 0x2f : name.charCodeAt(i)
+    if (code === 0x2f) {
+      // Empty parts, `.` and `..` are no names; the end counts as a slash.
+      if (part === dots) throw new RangeError(`not a name for a segment entry: ${JSON.stringify(name)}`)
+      if (split === 0 && i < length && i <= PREFIX_BYTES && length - i - 1 <= NAME_BYTES) split = i
+      part = 0
+      dots = 0
+      continue
+    }
+    if (!NAME_CODES[code]) throw new RangeError(`not a name for a segment entry: ${JSON.stringify(name)}`)
+    part++
+    if (code === 0x2e) dots++
   }
-  if (name.length <= NAME_BYTES) return ['', name]
-  for (let at = name.indexOf('/'); at !== -1; at = name.indexOf('/', at + 1)) {
-    if (at <= PREFIX_BYTES && name.length - at - 1 <= NAME_BYTES) return [name.slice(0, at), name.slice(at + 1)]
-  }
+  if (length <= NAME_BYTES) return 0
+  if (split > 0) return split
   throw new RangeError(`name does not fit a ustar header: ${JSON.stringify(name)}`)
 }
 
+/** Letters, digits, `.`, `_` and `-`. */
+const NAME_CODES = Array.from({ length: 128 }, (_, code) => /[A-Za-z0-9._-]/.test(String.fromCharCode(code)))
+
 function checksum(header: Buffer): number {
   let sum = 8 * 0x20 // the checksum field itself counts as spaces
-  for (let i = 0; i < BLOCK_BYTES; i++) if (i < 148 || i >= 156) sum += header[i] ?? 0
+  for (let i = 0; i < 148; i++) sum += header[i] as number
+  for (let i = 156; i < BLOCK_BYTES; i++) sum += header[i] as number
   return sum
 }
 
