@@ -145,7 +145,8 @@ export class MultipartSplitter {
   /** `position` is at the line break that ends the boundary line. */
   #headers(bytes: Buffer, position: number, events: MultipartEvent[]): number {
     const end = bytes.indexOf(BLANK_LINE, position)
-    const length = (end < 0 ? bytes.byteLength : end) - position - CRLF.byteLength
+    // While the blank line is not here yet, its first three bytes may be.
+    const length = (end < 0 ? bytes.byteLength - 3 : end) - position - CRLF.byteLength
     if (length > this.#limits.headerBytesMax) {
       const detail = `part headers over ${this.#limits.headerBytesMax} bytes`
       return this.#fail('limit', detail, this.#part + 1, this.#offset + position)
