@@ -260,7 +260,9 @@ test('desk: originals go 30 days after the decision, held ones never', async () 
     const [kept, gone] = [Buffer.from('kept'), Buffer.from('gone')]
     await hold(kept)
     const id = await hold(gone)
-    for (const bytes of [kept, gone]) {
+    const unknown = Buffer.from('of a register that was lost')
+    await vault.seal(sha(unknown), memorySource(unknown))
+    for (const bytes of [kept, gone, unknown]) {
       fs.utimesSync(join(folder, 'quarantine', `${sha(bytes)}.enc`), NOW, NOW)
     }
     await desk.decide(id, 'discard', 'malware', 'me')
@@ -269,6 +271,7 @@ test('desk: originals go 30 days after the decision, held ones never', async () 
     later(2)
     assert.deepEqual(await desk.purge(), [sha(gone)])
     assert.equal(await vault.size(sha(kept)), 4)
+    assert.equal(await vault.size(sha(unknown)), unknown.byteLength)
     await assert.rejects(desk.original(id), isError('request.not-found'))
     assert.equal((await desk.item(id))?.state, 'discarded')
   })

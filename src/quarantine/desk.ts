@@ -129,6 +129,8 @@ export function createDesk(tools: DeskTools): Desk {
       const removed: string[] = []
       for await (const { sha256, since } of vault.list()) {
         if (since >= before || store.needsOriginal(sha256, before.toISOString())) continue
+        // Without any row the register is what is lost, not the reason to keep it.
+        if (store.list({ sha256, limit: 1 }).items.length === 0) continue
         await vault.remove(sha256)
         removed.push(sha256)
       }

@@ -80,6 +80,15 @@ test('vault: a changed, cut, reordered or foreign file is told, never served as 
   })
 })
 
+test('vault: what a killed process left half written is cleared away', async () => {
+  await withFolder(async (folder) => {
+    fs.writeFileSync(join(folder, 'abc.part'), 'half')
+    fs.writeFileSync(join(folder, `${'0'.repeat(64)}.enc`), 'whole')
+    openVault(folder, openKeyRing(join(folder, 'keys/key')))
+    assert.deepEqual(fs.readdirSync(folder), [`${'0'.repeat(64)}.enc`, 'keys'])
+  })
+})
+
 test('keys: made once with mode 0600; a new key encrypts, old ones still open; a lost one is named', async () => {
   await withFolder(async (folder) => {
     const path = join(folder, 'keys/key')

@@ -34,6 +34,8 @@ export interface Vault {
 
 export function openVault(directory: string, keys: KeyRing): Vault {
   nodeDisk.makeDirectory(directory)
+  // What a process that ended had half encrypted was never acknowledged.
+  for (const name of nodeDisk.list(directory)) if (name.endsWith('.part')) nodeDisk.unlink(join(directory, name))
   const pathOf = (sha256: string): string => {
     if (!/^[0-9a-f]{64}$/.test(sha256)) throw new RangeError('not a hexadecimal SHA-256')
     return join(directory, `${sha256}.enc`)
