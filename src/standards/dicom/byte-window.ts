@@ -2,6 +2,8 @@ import { type ByteSource, copyOf, READ_BYTES_MAX } from '../byte-source.ts'
 import { DicomError } from './errors.ts'
 
 const WINDOW_BYTES = 64 * 1024
+/** Read after a jump, as over the fragments of a slide: what follows is likely to be jumped over too. */
+const JUMP_BYTES = 4 * 1024
 
 /**
  * The part of a source that is being looked at. Whoever shares a window with a walk may move it: an index is good
@@ -53,7 +55,9 @@ export class ByteWindow {
     const buffer = this.#buffer
     // Copied, because a source may reuse the memory it hands out and others read from it during a walk.
     if (buffer !== null && length <= buffer.length) {
-      const read = source.read(offset, Math.min(source.size, offset + buffer.length))
+      const sequential = offset >= this.base && offset <= this.base + this.bytes.length
+      const wanted = sequential ? buffer.length : Math.max(length, Math.min(JUMP_BYTES, buffer.length))
+      const read = source.read(offset, Math.min(source.size, offset + wanted))
       buffer.set(read)
       this.bytes = read.length === buffer.length ? buffer : buffer.subarray(0, read.length)
     } else {

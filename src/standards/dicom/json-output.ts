@@ -71,6 +71,26 @@ export class JsonOutput {
     this.at = at
   }
 
+  /**
+   * Writes bytes as a JSON string when they are printable ASCII that needs no escape and holds no backslash.
+   * @param stop one more byte that is not let through; 0 for none
+   * @returns false when something else was among them; then nothing has been written
+   */
+  plainText(bytes: Uint8Array, from: number, to: number, stop: number): boolean {
+    this.reserve(to - from + 2)
+    const { buffer } = this
+    let { at } = this
+    buffer[at++] = QUOTE
+    for (let i = from; i < to; i++) {
+      const code = bytes[i]!
+      if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH || code === stop) return false
+      buffer[at++] = code
+    }
+    buffer[at++] = QUOTE
+    this.at = at
+    return true
+  }
+
   /** Bytes as they stand, without quotes. */
   slice(bytes: Uint8Array, from: number, to: number): void {
     this.reserve(to - from)

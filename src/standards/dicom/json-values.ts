@@ -55,7 +55,14 @@ export function writeTexts(
   charsets: readonly string[] | null,
   asciiCompatible: boolean,
 ): boolean {
-  if ((charsets === null || asciiCompatible) && isPlain(bytes, from, to)) {
+  const ascii = charsets === null || asciiCompatible
+  if (ascii) {
+    const end = trimmedEnd(bytes, from, to)
+    const start = single ? from : trimmedStart(bytes, from, end)
+    if (start === end) return false
+    if (out.plainText(bytes, start, end, 0)) return true
+  }
+  if (ascii && isPlain(bytes, from, to)) {
     return single ? writeWhole(out, bytes, from, to) : writeList(out, bytes, from, to, writeAscii)
   }
   const value = bytes.subarray(from, to)
@@ -166,7 +173,19 @@ export function writeNames(
   charsets: readonly string[],
   asciiCompatible: boolean,
 ): boolean {
-  if (asciiCompatible && isPlain(bytes, from, to)) return writeList(out, bytes, from, to, writeAsciiName)
+  if (asciiCompatible) {
+    const end = trimmedEnd(bytes, from, to)
+    const start = trimmedStart(bytes, from, end)
+    if (start === end) return false
+    const before = out.at
+    out.raw(GROUPS[0]!)
+    if (out.plainText(bytes, start, end, EQUALS)) {
+      out.byte(NAME_CLOSE)
+      return true
+    }
+    out.at = before
+    if (isPlain(bytes, from, to)) return writeList(out, bytes, from, to, writeAsciiName)
+  }
   const names = decodeValues(bytes.subarray(from, to), charsets, 'pn').map((name) => withoutPadding(name, false))
   if (names.length === 1 && names[0] === '') return false
   names.forEach((name, index) => {
