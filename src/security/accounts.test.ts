@@ -129,6 +129,22 @@ test('an unknown account and a wrong password cannot be told apart', async () =>
   assert.equal(await told('ada'), await told('nobody'))
 })
 
+// Nobody who has not signed in may make the trail grow with every request.
+test('refusals of strangers are counted, those of an account are written one by one', async () => {
+  const { accounts, tokens, store, auditor } = await withAdministrator()
+  const before = store.entries({ limit: 100 }).items.length
+  for (let at = 0; at < 4; at += 1) {
+    await assert.rejects(accounts.signIn(`stranger-${at}`, 'wrong password', null))
+    await assert.rejects(accounts.completeSetup({ token: 'x', name: 'eve', password: PASSWORD }, null))
+    await assert.rejects(accounts.signIn('ada', 'wrong password', null))
+  }
+  assert.equal(store.entries({ limit: 100 }).items.length - before, 1 + 1 + 4)
+  assert.equal(await tokens.verify('nothing'), undefined)
+  await auditor.flush(true)
+  const counts = store.entries({ limit: 2 }).items.map(({ count }) => count)
+  assert.deepEqual(counts, [3, 3])
+})
+
 test('the last administrator stays', async () => {
   const { accounts } = await withAdministrator()
   await assert.rejects(accounts.change('ada', { role: 'reader' }, 'ada', null), fails('request.conflict'))

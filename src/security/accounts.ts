@@ -1,6 +1,6 @@
 import { ArchiveError } from '#errors.ts'
 import { ROLES, type Role, type Subject } from '#model/permission.ts'
-import { type Auditor, auditEvent } from './audit.ts'
+import { type Auditor, auditEvent, UNKNOWN_ACCOUNT } from './audit.ts'
 import { checkPassword, hashPassword, verifyPassword } from './passwords.ts'
 import type {
   AccountChange,
@@ -92,8 +92,8 @@ export class Accounts {
       })
     if (expected === undefined || !sameBytes(expected, hash)) {
       await this.#auditor.note('anonymous', {
-        kind: 'account',
-        outcome: 'failed',
+        kind: 'alert',
+        outcome: 'denied',
         address,
         detail: 'set-up: wrong token',
       })
@@ -123,7 +123,7 @@ export class Accounts {
     this.#throttle.failed(key)
     const right = await verifyPassword(password, account?.passwordHash)
     if (!right || account === undefined || account.disabledAt !== null) {
-      await this.#auditor.note(account?.name ?? 'unknown account', { kind: 'sign-in', outcome: 'failed', address })
+      await this.#auditor.note(account?.name ?? UNKNOWN_ACCOUNT, { kind: 'sign-in', outcome: 'failed', address })
       throw new ArchiveError('request.unauthenticated', 'the account name or the password is wrong')
     }
     this.#throttle.succeeded(key)

@@ -45,12 +45,15 @@ interface Window {
 
 /**
  * What is counted over a window instead of written one by one: reads, and refusals that a program may cause by the
- * thousand. A failed password is always written: it is slowed anyway.
+ * thousand. A wrong password of an account is always written: it is slowed anyway.
  */
-function isCounted({ kind, outcome, detail }: AuditEvent): boolean {
+function isCounted({ kind, outcome, who, detail }: AuditEvent): boolean {
   if (outcome === 'success') return kind === 'query' || kind === 'read'
-  return kind === 'alert' || (kind === 'sign-in' && detail === BAD_TOKEN)
+  return kind === 'alert' || (kind === 'sign-in' && (detail === BAD_TOKEN || who === UNKNOWN_ACCOUNT))
 }
+
+/** Who signs in under a name that nobody has: the name itself may be a password typed into the wrong field. */
+export const UNKNOWN_ACCOUNT = 'unknown account'
 
 /** Detail of a refused token. */
 export const BAD_TOKEN = 'token refused'
