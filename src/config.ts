@@ -162,7 +162,7 @@ const limits = z.strictObject({
   xmlAttributes: count().default(512).describe('Attributes of one XML element.'),
   queryResults: count(1, 10_000).default(1000).describe('Results in one page of a search.'),
   archiveEntries: count().default(100_000).describe('Entries of one ZIP file.'),
-  archiveDepth: count(1, 10).default(3).describe('ZIP files inside ZIP files.'),
+  archiveDepth: count(1, 10).default(2).describe('How deep ZIP files inside ZIP files are opened.'),
   archiveBytes: bytes()
     .default(64 * GiB)
     .describe('All bytes of one ZIP file, inflated.'),

@@ -2,6 +2,10 @@
 import { writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { errorTitles } from '../src/access/http-server-titles.ts'
+import { COMMON_FLAGS } from '../src/cli/arguments.ts'
+import type { Flag } from '../src/cli/command.ts'
+import { laterCommands } from '../src/cli/commands/later.ts'
+import { commands } from '../src/cli/commands.ts'
 import { configurationSettings } from '../src/config.ts'
 import { failures } from '../src/errors.ts'
 import { PERMISSIONS, ROLES } from '../src/model/permission.ts'
@@ -94,11 +98,56 @@ ${table(['right', ...ROLES], rows)}
 `
 }
 
+export function commandsPage(): string {
+  const later = new Set<string>(laterCommands.map(({ name }) => name))
+  const flagTable = (flags: { readonly [name: string]: Flag }) =>
+    table(
+      ['flag', 'what it does'],
+      Object.entries(flags).map(([name, { value: of, multiple, about }]) => [
+        `\`--${name}${of === undefined ? '' : ` ${of}`}\`${multiple ? ' (repeatable)' : ''}`,
+        about,
+      ]),
+    )
+  const parts = commands
+    .filter(({ name }) => !later.has(name))
+    .map(({ name, summary, operands, flags, more, runs }) =>
+      [
+        `## ${name}`,
+        `    diptych ${name}${operands === '' ? '' : ` ${operands}`}`,
+        `${summary}.${runs === 'here' ? ' Owns the data directory while it runs.' : ''}`,
+        ...(Object.keys(flags).length === 0 ? [] : [flagTable(flags)]),
+        ...(more === undefined ? [] : [more]),
+      ].join('\n\n'),
+    )
+  return `# Commands
+
+In a checkout the command is \`npx diptych\`. One process owns a data directory. Any other command reaches the owner
+through the socket \`<data>/socket\` (only the user who owns it may open it) and runs there; when nobody owns the data,
+the command opens it itself. A lock left by a killed process never prevents the next start.
+
+Exit status: 0 all done; 2 done, but something was held, refused or damaged; 1 could not run. An interrupt (Ctrl-C)
+ends a long command after what is on its way; run it again to go on.
+
+Every command has:
+
+${flagTable(COMMON_FLAGS)}
+
+Made from \`src/cli/commands/\` by \`node tools/reference.ts\`.
+
+${parts.join('\n\n')}
+
+## Not in this version
+
+${[...later].map((name) => `\`${name}\``).join(', ')}: each says so and ends with status 1.
+`
+}
+
 /** Every page, by its path in the repository. */
 export const PAGES: { readonly [path: string]: () => string } = {
   'docs/reference/errors.md': errorsPage,
   'docs/reference/configuration.md': configurationPage,
   'docs/reference/rights.md': rightsPage,
+  'docs/reference/commands.md': commandsPage,
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

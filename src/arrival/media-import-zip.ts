@@ -5,16 +5,29 @@ import { ArchiveError } from '#errors.ts'
 import type { ArrivedBytes } from '#model/arrival.ts'
 import type { Finding } from '#model/finding.ts'
 import { ZipArchive, type ZipMember } from '#standards/media/zip.ts'
-import { ZIP_NESTING_MAX, ZipError } from '#standards/media/zip-limits.ts'
+import { ZIP_LIMITS, ZIP_NESTING_MAX, ZipError, type ZipLimits } from '#standards/media/zip-limits.ts'
 import { type CountedLine, type ImportLine, lineWithoutArrival } from './import-line.ts'
 import { FileSetCheck } from './media-import-dicomdir.ts'
 import type { Job } from './media-import-flight.ts'
 import { isZipContainer, type Spool, spool } from './media-import-load.ts'
 import { reasonOf } from './media-import-walk.ts'
 
+/** Bounds on one container and on what is inside it. Names as in the node's configuration. */
+export interface ContainerLimits {
+  readonly archiveEntries: number
+  /** Containers within containers. */
+  readonly archiveDepth: number
+  /** Unpacked bytes of all members together. */
+  readonly archiveBytes: number
+  /** Of one member, in bytes. */
+  readonly objectSize: number
+  readonly inflateRatio: number
+}
+
 /** What expanding a container needs of the import it belongs to. */
 export interface ContainerImport {
   readonly spool: Spool
+  readonly containers: ContainerLimits | undefined
   passesOver(label: string): boolean
   isFileSetIndex(label: string): boolean
   deliver(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine>
@@ -38,7 +51,7 @@ export async function* expandZip(container: Container, into: ContainerImport): A
   const { label } = container
   let archive: ZipArchive
   try {
-    archive = await ZipArchive.open(container.path)
+    archive = await ZipArchive.open(container.path, zipLimits(into.containers))
   } catch (error) {
     yield told(refusal(label, error))
     return
@@ -119,8 +132,9 @@ async function* expandNested(
   container: Container,
   into: ContainerImport,
 ): AsyncGenerator<Job<CountedLine>> {
-  if (container.depth >= ZIP_NESTING_MAX) {
-    const why = `archives are opened ${ZIP_NESTING_MAX} deep and not deeper`
+  const depthMax = into.containers?.archiveDepth ?? ZIP_NESTING_MAX
+  if (container.depth >= depthMax) {
+    const why = `archives are opened ${depthMax} deep and not deeper`
     yield told({ line: lineWithoutArrival(label, 'reject', 'E2', why), bytes: 0 })
     return
   }
@@ -130,6 +144,18 @@ async function* expandNested(
     yield* expandZip({ ...container, label, path: Buffer.from(path), depth: container.depth + 1 }, into)
   } finally {
     await rm(path, { force: true })
+  }
+}
+
+function zipLimits(limits: ContainerLimits | undefined): ZipLimits {
+  if (limits === undefined) return ZIP_LIMITS
+  const { archiveEntries, archiveBytes, objectSize, inflateRatio } = limits
+  return {
+    ...ZIP_LIMITS,
+    entries: archiveEntries,
+    totalBytes: archiveBytes,
+    memberBytes: objectSize,
+    ratio: inflateRatio,
   }
 }
 

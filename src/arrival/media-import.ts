@@ -14,7 +14,7 @@ import { FileSetCheck } from './media-import-dicomdir.ts'
 import { type FlightLimits, flight, type Job, type Outcome } from './media-import-flight.ts'
 import { loadFile, type OpenedFile, openFile, type Spool } from './media-import-load.ts'
 import { type Found, type GivenPath, reasonOf, walkMedium } from './media-import-walk.ts'
-import { type ContainerImport, expandZip } from './media-import-zip.ts'
+import { type ContainerImport, type ContainerLimits, expandZip } from './media-import-zip.ts'
 
 export type { ImportLine, ImportSummary } from './import-line.ts'
 export type { GivenPath } from './media-import-walk.ts'
@@ -37,7 +37,9 @@ export interface ImportOptions {
   /** Where files above 4 MiB are copied before they are taken over. */
   readonly spool: Spool
   readonly signal: AbortSignal
-  readonly limits?: FlightLimits
+  readonly flight?: FlightLimits
+  /** Bounds on containers; those of threats.md E2 by default. */
+  readonly containers?: ContainerLimits
   /** Lines already told by an earlier run of the same work: their files are passed over. */
   readonly alreadyTold?: ReadonlySet<string>
 }
@@ -56,7 +58,7 @@ export async function* importPaths(
 ): AsyncGenerator<ImportEvent, ImportSummary> {
   const count = new ImportCount()
   const walk = new MediaImport(options)
-  for await (const counted of flight(walk.jobs(paths), options.signal, options.limits)) {
+  for await (const counted of flight(walk.jobs(paths), options.signal, options.flight)) {
     count.add(counted)
     yield { line: counted.line, bytes: counted.bytes }
   }
@@ -142,6 +144,10 @@ export class MediaImport implements ContainerImport {
     return this.#told(label)
   }
 
+  get containers(): ContainerLimits | undefined {
+    return this.#options.containers
+  }
+
   get spool(): Spool {
     return this.#options.spool
   }
@@ -202,5 +208,6 @@ function unreadable(label: string, error: unknown): CountedLine {
 }
 
 function refusedByArchive(label: string, bytes: number, error: ArchiveError): CountedLine {
-  return { line: lineWithoutArrival(label, 'reject', error.code, error.message), bytes, failed: true }
+  const failed = ARCHIVE_FAILURES.has(error.code) // else it is the file that is at fault, e.g. too large
+  return { line: lineWithoutArrival(label, 'reject', error.code, error.message), bytes, failed }
 }

@@ -6,16 +6,15 @@ import type { Intake } from '#model/intake.ts'
 import { ImportCount, type ImportLine } from './import-line.ts'
 import { importPaths } from './media-import.ts'
 import type { Spool } from './media-import-load.ts'
+import type { ContainerLimits } from './media-import-zip.ts'
 import { UploadFiles, type UploadState } from './web-upload-files.ts'
 
 /** Limits of the node's configuration. */
-export interface UploadLimits {
+export interface UploadLimits extends ContainerLimits {
   /** Uploads known at once: unfinished, running, and finished ones whose result is still kept. */
   readonly uploads: number
   /** An upload without progress, and the result of a finished one, is dropped after this long. */
   readonly uploadHours: number
-  /** Largest upload, in bytes: that of a ZIP. */
-  readonly archiveBytes: number
 }
 
 export interface UploadsOptions {
@@ -282,6 +281,7 @@ export class Uploads {
         bareDataSets: false,
         judgeOnly: false,
         spool,
+        containers: this.#options.limits,
         signal: this.#stop.signal,
         alreadyTold: new Set(before.map(({ path }) => path)),
       })

@@ -1,9 +1,13 @@
+import { join } from 'node:path'
 import { type Config, loadConfig } from '../config.ts'
 
-/** Where a node's configuration is looked for: named by DIPTYCH_CONFIG, else in the current folder. */
-export function configurationFor(given: { readonly [section: string]: { readonly [key: string]: unknown } }): Config {
+/** A node's configuration: the file named by DIPTYCH_CONFIG, else the one in the data directory; then environment, flags. */
+export function configurationFor(
+  dataDirectory: string,
+  given: { readonly [section: string]: { readonly [key: string]: unknown } },
+): Config {
   return loadConfig({
-    file: process.env['DIPTYCH_CONFIG'] ?? 'diptych.config.json',
+    file: process.env['DIPTYCH_CONFIG'] ?? join(dataDirectory, 'diptych.config.json'),
     environment: process.env,
     given,
   })

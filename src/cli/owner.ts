@@ -56,7 +56,7 @@ async function runHere(
   let socket: OwnerSocket | undefined
   try {
     const { openArchive } = await import('../app.ts') // not needed, so not loaded, when another process owns the data
-    archive = await openArchive({ dataDirectory: lock.dataDirectory, config: configurationFor({}) })
+    archive = await openArchive({ dataDirectory: lock.dataDirectory, config: configurationFor(lock.dataDirectory, {}) })
     socket = await listenForCommands(lock.dataDirectory, archive, others)
     return await runCommand(command, archive, given, emit, signal)
   } finally {

@@ -54,6 +54,7 @@ async function walkPaths(
     bareDataSets: isSet(given, 'bare-datasets'),
     judgeOnly,
     spool: { directory: archive.spoolDirectory, bytesMax: archive.config.limits.objectSize },
+    containers: archive.config.limits,
     signal,
   })
   return tellImport(events, emit, signal, judgeOnly)

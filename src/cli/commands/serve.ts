@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import type { Archive } from '../../app.ts'
 import type { Config } from '../../config.ts'
@@ -31,7 +31,7 @@ export const serveCommand: OwnCommand = {
   operandCount: [0, 0],
   more: 'Configuration: diptych.config.json and DIPTYCH_* in the environment. SIGTERM ends it within 10 s.',
   async run(dataDirectory, given, emit, signal) {
-    const config = configurationFor({
+    const config = configurationFor(dataDirectory, {
       http: port(given, 'http-port'),
       dimse: port(given, 'dimse-port'),
       hl7: port(given, 'hl7-port'),
@@ -73,13 +73,29 @@ async function run(
       await emit({ text: await greeting(archive, base, open, dataDirectory) }) // with --json to stderr
       await emit({ json: ready })
       if (isSet(given, 'browse') && base !== null) browse(base)
-      if (!signal.aborted) await once(signal, 'abort')
+      await untilStopped(archive, signal)
       await emit({ note: 'Stopping: requests under way may end.' })
     } finally {
       await socket.close()
     }
   } finally {
     await served?.close(DRAIN_MS)
+  }
+}
+
+/** How often the writer is asked whether it is there, in milliseconds. */
+const WATCH_MS = 5_000
+
+/**
+ * Resolves when the process is told to stop.
+ * @throws what ended the writer: nothing can be stored any more, so whoever supervises us should start us anew
+ */
+async function untilStopped(archive: Archive, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await archive.writer.status()
+    await sleep(WATCH_MS, undefined, { signal }).catch((error: Error) => {
+      if (error.name !== 'AbortError') throw error
+    })
   }
 }
 
