@@ -4,6 +4,7 @@ import { extractedPaths, pathKey } from '#index/searchable.ts'
 import type { AttributeValues, MetadataChunk } from '#model/archive-object.ts'
 import type { Finding } from '#model/finding.ts'
 import { instantOf } from '#model/instant.ts'
+import { charsetProblems } from '#standards/dicom/charset.ts'
 import { readDataSet } from '#standards/dicom/data-set.ts'
 import { type FrameTable, frameTable } from '#standards/dicom/frames.ts'
 import { type PickList, pickList, writeDicomJson } from '#standards/dicom/json.ts'
@@ -118,10 +119,25 @@ function bounded(picked: ReadonlyMap<string, readonly string[]>): AttributeValue
 function understood(part10: Part10, sopClassUID: string): Pick<Extracted, 'family' | 'facts' | 'findings'> {
   const dataSet = readDataSet(part10.dataSet, part10.encoding)
   const family = familyOf(sopClassUID, dataSet)
-  if (family === undefined) return { family: null, facts: [], findings: [] }
+  const findings = charsetFindings(dataSet.charsets)
+  if (family === undefined) return { family: null, facts: [], findings }
   return {
     family: family.id,
     facts: family.facts(dataSet),
-    findings: family.validate(dataSet).map((finding) => ({ ...finding, offset: null })),
+    findings: [...findings, ...family.validate(dataSet).map((finding) => ({ ...finding, offset: null }))],
   }
+}
+
+/** A repertoire that is not declared as PS3.3 section C.12.1.1.2 has it: the names may read wrong, and a person is told. */
+function charsetFindings(charsets: readonly string[]): Finding[] {
+  return charsetProblems(charsets).map(({ value, readAs }) => ({
+    rule: 'charset',
+    severity: readAs === null ? 'warning' : 'info',
+    detail:
+      readAs === null
+        ? `${JSON.stringify(value.slice(0, 64))} is no character repertoire`
+        : `${JSON.stringify(value.slice(0, 64))} was read as ${readAs}`,
+    offset: null,
+    tag: '00080005',
+  }))
 }
