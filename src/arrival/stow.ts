@@ -31,13 +31,18 @@ const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 /** Unread bytes of a refused request that are still taken, so that its sender reads the answer. */
 const DRAIN_BYTES_MAX = 16 * 1024 * 1024
 
+/** The resources of the store transaction, for whoever lists what the archive offers. */
+export const STORE_RESOURCES = ['/dicom-web/studies', '/dicom-web/studies/:study'].map((url) => ({
+  method: 'POST' as const,
+  url,
+  standard: 'PS3.18 section 10.5, Store Transaction',
+}))
+
 /** Storing instances. PS3.18 section 10.5. */
 export function storeRoutes(services: StowServices): Route<StudyPath>[] {
   const gate = new ByteGate(IN_FLIGHT_BYTES_MAX)
-  return ['/dicom-web/studies', '/dicom-web/studies/:study'].map((url) => ({
-    method: 'POST',
-    url,
-    standard: 'PS3.18 section 10.5, Store Transaction',
+  return STORE_RESOURCES.map((resource) => ({
+    ...resource,
     needs: 'object.store',
     body: 'stream',
     handle: (asked, reply) => store(services, gate, asked, reply),

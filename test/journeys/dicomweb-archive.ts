@@ -2,7 +2,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { capabilitiesRoute } from '#access/dicomweb/capabilities.ts'
 import { retrieveRoutes } from '#access/dicomweb/retrieve-routes.ts'
 import type { Damage } from '#access/dicomweb/stored-files.ts'
 import { loadConfig } from '#config.ts'
@@ -135,7 +134,6 @@ export async function memoryArchive(more: (keep: (file: Uint8Array) => Promise<K
     }),
     ...more(keep),
   ]
-  routes.push(capabilitiesRoute(routes))
   const { app, stop } = buildHttp({
     config: loadConfig({}),
     routes,

@@ -462,6 +462,9 @@ describe('WADO-RS', () => {
       /path="studies\/\{study\}\/series\/\{series\}\/instances\/\{instance\}\/frames\/\{frames\}"/,
     )
     const json = await archive.ask('/dicom-web', { method: 'OPTIONS', headers: { accept: 'application/json' } })
-    assert.ok(JSON.parse(json.body.toString()).resources.length > 20)
+    const resources: { path: string; methods: { method: string }[] }[] = JSON.parse(json.body.toString()).resources
+    assert.ok(resources.length > 20)
+    const studies = resources.find(({ path }) => path === 'studies')
+    assert.deepEqual(studies?.methods.map(({ method }) => method).sort(), ['GET', 'POST'])
   })
 })

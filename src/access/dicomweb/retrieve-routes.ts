@@ -1,13 +1,16 @@
+import { STORE_RESOURCES } from '#arrival/stow.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Deletions } from '#model/intake.ts'
 import type { Route } from '#model/route.ts'
 import { bulkdataRoutes } from './bulkdata.ts'
+import { capabilitiesRoute } from './capabilities.ts'
 import { framesRoute } from './frames.ts'
 import { metadataRoutes } from './metadata.ts'
 import { Recoder } from './recode.ts'
 import { deleteRoutes } from './remove.ts'
 import { renderedRoutes } from './rendered.ts'
 import { instanceRoutes } from './retrieve.ts'
+import { searchRoutes } from './search.ts'
 import { RangedReads, type SegmentReads } from './send.ts'
 import { type Damage, StoredFiles } from './stored-files.ts'
 
@@ -22,7 +25,7 @@ export interface RetrieveServices {
   readonly damaged: (damage: Damage) => void
 }
 
-/** WADO-RS and delete. */
+/** WADO-RS, delete, and the capabilities of all of DICOMweb. */
 export function retrieveRoutes(services: RetrieveServices): Route[] {
   const { reader, deletions, deletionGraceDays: graceDays } = services
   const reads = new RangedReads(services.segments)
@@ -36,5 +39,6 @@ export function retrieveRoutes(services: RetrieveServices): Route[] {
     ...renderedRoutes(reader),
     ...deleteRoutes({ reader, deletions, graceDays }),
   ]
-  return routes as Route[]
+  const offered = [...routes, ...searchRoutes(reader), ...STORE_RESOURCES]
+  return [...(routes as Route[]), capabilitiesRoute(offered)]
 }
