@@ -21,6 +21,8 @@ interface Kept {
 interface Ledger {
   readonly kept: Map<string, Kept>
   readonly flushed: Map<string, number>
+  /** Segments that were removed: what was deleted never comes back. */
+  readonly removed: Set<string>
 }
 
 export interface RunResult {
@@ -37,7 +39,7 @@ const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('he
 export async function simulatedLife(seed: number, lives = 4): Promise<RunResult> {
   const random = seeded(seed)
   const disk = simulatedDisk(seed ^ 0x5bd1e995)
-  const ledger: Ledger = { kept: new Map(), flushed: new Map() }
+  const ledger: Ledger = { kept: new Map(), flushed: new Map(), removed: new Set() }
   let crashes = 0
   let refused = 0
   try {
@@ -171,6 +173,7 @@ async function removeOne(random: () => number, store: FileSegments, ledger: Ledg
   for (const [name, { at }] of ledger.kept) if (at.segment === chosen.name) ledger.kept.delete(name)
   ledger.flushed.delete(chosen.name)
   await store.remove(chosen.name)
+  ledger.removed.add(chosen.name)
 }
 
 /** Everything acknowledged is there and equal; every segment is a sound tar; nothing is half. */
@@ -181,6 +184,7 @@ async function compare(store: FileSegments, disk: SimulatedDisk, ledger: Ledger)
     assert.equal(sha(bytes), sha256, `${name} is damaged`)
   }
   for (const { name, length, sealed } of await store.segments()) {
+    assert.ok(!ledger.removed.has(name), `${name} was removed and is back, or its number was used again`)
     let end = 0
     for await (const { location } of store.entries(name)) end = location.offset + Math.ceil(location.length / 512) * 512
     // Of the two zero blocks a part may be missing after a failed flush: nothing is behind them.
