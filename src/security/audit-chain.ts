@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import { ArchiveError } from '#errors.ts'
 import type { AuditEntry, AuditEvent, AuditStore } from './ports.ts'
 
 /** The hash before the first entry of a node: SHA-256 of its name, so that chains cannot be exchanged. */
@@ -36,39 +38,62 @@ export interface AuditVerification {
   readonly broken: { readonly sequence: number; readonly why: 'missing' | 'changed' } | null
 }
 
-const PAGE = 1000
+/** Entries checked before other work of the thread gets its turn: a few milliseconds. */
+const PAGE = 500
 
 /**
- * Walks every chain from its start. Tells the first entry that is missing or was changed.
+ * Walks every chain from its start. Tells the first entry that is missing or was changed. Other work goes on meanwhile;
+ * entries added while it runs may or may not be looked at.
  *
- * A cut tail cannot be seen from the chain alone: compare `head` with one that was noted elsewhere (`expected`).
- * @param expected heads noted earlier, by node, as `sequence:hash`
+ * A cut tail cannot be seen from the chain alone: compare with a head that was noted elsewhere.
+ * @param noted heads noted earlier, by node, as `sequence:hash`
  */
-export function verifyAudit(
+export async function verifyAudit(
   store: AuditStore,
-  expected: { readonly [node: string]: string } = {},
-): readonly AuditVerification[] {
-  const nodes = new Set([...store.nodes(), ...Object.keys(expected)])
-  return [...nodes].map((node) => verifyNode(store, node, expected[node]))
+  noted: { readonly [node: string]: string } = {},
+): Promise<readonly AuditVerification[]> {
+  const verified: AuditVerification[] = []
+  for (const node of new Set([...store.nodes(), ...Object.keys(noted)])) {
+    verified.push(await verifyNode(store, node, noted[node]))
+  }
+  return verified
 }
 
-function verifyNode(store: AuditStore, node: string, expected: string | undefined): AuditVerification {
+async function verifyNode(store: AuditStore, node: string, noted: string | undefined): Promise<AuditVerification> {
   let hash = chainStart(node)
   let entries = 0
-  const noted = expected === undefined ? undefined : /^(\d+):([0-9a-f]{64})$/.exec(expected)
-  const notedAt = noted === undefined || noted === null ? 0 : Number(noted[1])
+  const [, notedSequence = '0', notedHash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(noted ?? '') ?? []
+  const notedAt = Number(notedSequence)
   const answer = (broken: AuditVerification['broken']) => ({ node, entries, head: hash.toString('hex'), broken })
   for (;;) {
     const page: readonly AuditEntry[] = store.chain(node, entries, PAGE)
-    if (page.length === 0) break
     for (const entry of page) {
       if (entry.sequence !== entries + 1) return answer({ sequence: entries + 1, why: 'missing' })
       const next = chainHash(hash, entry.sequence, entry)
       if (next.toString('hex') !== entry.hash) return answer({ sequence: entry.sequence, why: 'changed' })
+      if (entry.sequence === notedAt && entry.hash !== notedHash) return answer({ sequence: notedAt, why: 'changed' })
       hash = next
       entries = entry.sequence
-      if (entries === notedAt && entry.hash !== noted?.[2]) return answer({ sequence: entries, why: 'changed' })
     }
+    if (page.length < PAGE) return answer(entries < notedAt ? { sequence: entries + 1, why: 'missing' } : null)
+    await setImmediate()
   }
-  return answer(entries < notedAt ? { sequence: entries + 1, why: 'missing' } : null)
+}
+
+/**
+ * Reads heads as a person notes them: `node@sequence:hash`, separated by commas.
+ * @throws ArchiveError 'request.malformed'
+ */
+export function parseNotedHeads(text: string): { readonly [node: string]: string } {
+  const heads = text.split(',').map((part): [string, string] => {
+    const [, node, head] = /^(.{1,255})@(\d{1,15}:[0-9a-f]{64})$/.exec(part.trim()) ?? []
+    if (node === undefined || head === undefined) {
+      throw new ArchiveError(
+        'request.malformed',
+        'head: expected node@sequence:hash, as an earlier verification told it',
+      )
+    }
+    return [node, head]
+  })
+  return Object.fromEntries(heads)
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ArchiveError } from '#errors.ts'
 import type { Subject } from '#model/permission.ts'
 import { securityFixture } from '../../test/support/security-fixture.ts'
-import { Auditor } from './audit.ts'
-import { verifyAudit } from './audit-chain.ts'
+import { Auditor, auditEvent } from './audit.ts'
+import { parseNotedHeads, verifyAudit } from './audit-chain.ts'
 import { auditMessage, auditMessageXml } from './audit-message.ts'
 
 const ada: Subject = { kind: 'account', name: 'ada', role: 'clinician', scopes: [], patientIds: null }
@@ -106,15 +107,31 @@ for (const { name, sql, broken } of tamperings) {
   test(`chain: ${name}`, async () => {
     const { auditor, db, store } = securityFixture()
     for (let at = 0; at < 7; at += 1) await auditor.record(ada, { kind: 'decide', detail: `${at}` })
-    const [whole] = verifyAudit(store)
+    const [whole] = await verifyAudit(store)
     assert.equal(whole?.broken, null)
     assert.equal(whole?.entries, 7)
     db.exec('drop trigger audit_is_append_only_u; drop trigger audit_is_append_only_d')
     db.exec(sql)
-    const [verified] = verifyAudit(store, { 'node-1': `7:${whole?.head}` })
+    const [verified] = await verifyAudit(store, { 'node-1': `7:${whole?.head}` })
     assert.deepEqual(verified?.broken, broken)
   })
 }
+
+test('chains longer than a page are walked to their end', async () => {
+  const { writer, store } = securityFixture()
+  const event = auditEvent('ada', { kind: 'decide' }, 0)
+  await writer.appendAudit(Array.from({ length: 1001 }, () => event))
+  const [verified] = await verifyAudit(store)
+  assert.deepEqual([verified?.entries, verified?.broken], [1001, null])
+})
+
+test('noted heads: as they are told, nothing else', () => {
+  const hash = 'a'.repeat(64)
+  assert.deepEqual(parseNotedHeads(`a@3:${hash}, b@c@4:${hash}`), { a: `3:${hash}`, 'b@c': `4:${hash}` })
+  for (const text of ['', 'a', 'a@3', `a@x:${hash}`, `a@3:${hash.slice(1)}`]) {
+    assert.throws(() => parseNotedHeads(text), ArchiveError)
+  }
+})
 
 test('the database itself refuses to change or forget an entry', async () => {
   const { auditor, db } = securityFixture()

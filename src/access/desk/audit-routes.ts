@@ -1,5 +1,5 @@
 import type { Route } from '#model/route.ts'
-import { verifyAudit } from '#security/audit-chain.ts'
+import { parseNotedHeads, verifyAudit } from '#security/audit-chain.ts'
 import { auditMessage, auditMessageXml } from '#security/audit-message.ts'
 import { filtersAsked, instantAsked, LIST_SCHEMA, listAnswer, oneOf, PAGE_QUERY, pageAsked } from './ask.ts'
 import type { DeskServices } from './services.ts'
@@ -71,10 +71,13 @@ export function auditRoutes({ auditTrail, pageMax }: DeskServices): readonly Rou
       needs: 'audit.read',
       describes: {
         summary: 'Walks the hash chain of every node and names the first entry that is missing or changed.',
+        query: { head: '`node@sequence:hash` as noted earlier, so that a cut tail shows.' },
       },
       async handle(asked) {
+        const { head } = filtersAsked(asked, ['head'])
+        const noted = head === undefined ? {} : parseNotedHeads(head)
         await asked.audit('query', { detail: 'audit trail verification' })
-        const nodes = verifyAudit(auditTrail)
+        const nodes = await verifyAudit(auditTrail, noted)
         return { intact: nodes.every(({ broken }) => broken === null), nodes }
       },
     },

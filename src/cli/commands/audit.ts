@@ -1,4 +1,4 @@
-import { verifyAudit } from '#security/audit-chain.ts'
+import { parseNotedHeads, verifyAudit } from '#security/audit-chain.ts'
 import { type ArchiveCommand, action, text, wholeNumber } from '../command.ts'
 
 const PAGE = 500
@@ -15,13 +15,20 @@ export const auditCommand: ArchiveCommand = {
     who: { type: 'string', value: 'NAME', about: 'account or token' },
     study: { type: 'string', value: 'UID', about: 'Study Instance UID' },
     limit: { type: 'string', value: 'N', about: 'newest so many (default 100)' },
+    head: { type: 'string', value: 'NODE@N:HASH', about: 'verify: a head noted earlier, so that a cut tail shows' },
   },
   operandCount: [1, 1],
   async run({ security }, given, emit, signal) {
     if (action(given, ['list', 'verify']) === 'verify') {
-      const nodes = verifyAudit(security)
+      const head = text(given, 'head')
+      const nodes = await verifyAudit(security, head === undefined ? {} : parseNotedHeads(head))
       const intact = nodes.every(({ broken }) => broken === null)
-      for (const node of nodes) await emit({ json: node })
+      for (const node of nodes) {
+        await emit({
+          json: node,
+          text: `${node.entries} entries, head to note: ${node.node}@${node.entries}:${node.head}`,
+        })
+      }
       await emit({
         json: { summary: { intact, nodes: nodes.length } },
         text: intact ? 'The audit trail is unbroken.' : `The audit trail is broken: ${JSON.stringify(nodes)}`,

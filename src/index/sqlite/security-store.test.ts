@@ -113,7 +113,7 @@ function failing(db: Database, k: number): Database {
 
 // A change without its audit entry, or an entry without its change, would both be lies.
 for (const method of SECURITY_WRITES) {
-  test(`${method}: all of it with its audit entry, or nothing, whichever statement fails`, () => {
+  test(`${method}: all of it with its audit entry, or nothing, whichever statement fails`, async () => {
     for (let k = 1; ; k += 1) {
       const db = openDatabase(':memory:')
       migrate(db, [security])
@@ -122,7 +122,7 @@ for (const method of SECURITY_WRITES) {
       try {
         assert.equal(writes[method](sqliteSecurityWriter(failing(db, k), 'node')), 'written')
         assert.notEqual(dump(db), before)
-        assert.equal(verifyAudit(sqliteSecurityReader(db))[0]?.broken, null)
+        assert.equal((await verifyAudit(sqliteSecurityReader(db)))[0]?.broken, null)
         assert.ok(k > 1, 'at least one statement was made to fail')
         return
       } catch (error) {
@@ -157,19 +157,22 @@ test('a reader on its own connection sees a new token, and its revocation, at on
   }
 })
 
-test('two nodes have a chain each, and one cannot pass for the other', () => {
+test('two nodes have a chain each, and one cannot pass for the other', async () => {
   const db = openDatabase(':memory:')
   migrate(db, [security])
   sqliteSecurityWriter(db, 'a').appendAudit([event])
   sqliteSecurityWriter(db, 'b').appendAudit([event, event])
   const reader = sqliteSecurityReader(db)
   assert.deepEqual(
-    verifyAudit(reader).map(({ node, entries, broken }) => ({ node, entries, broken })),
+    (await verifyAudit(reader)).map(({ node, entries, broken }) => ({ node, entries, broken })),
     [
       { node: 'a', entries: 1, broken: null },
       { node: 'b', entries: 2, broken: null },
     ],
   )
   db.exec("drop trigger audit_is_append_only_u; update audit set node = 'c' where node = 'a'")
-  assert.deepEqual(verifyAudit(reader).find(({ node }) => node === 'c')?.broken, { sequence: 1, why: 'changed' })
+  assert.deepEqual((await verifyAudit(reader)).find(({ node }) => node === 'c')?.broken, {
+    sequence: 1,
+    why: 'changed',
+  })
 })
