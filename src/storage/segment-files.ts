@@ -9,6 +9,7 @@ import { BLOCK_BYTES, entryBytes, isZero, readTarHeader, TRAILER_BYTES } from '.
 export const SEGMENT_READ_BYTES_MAX = 512 * 1024 * 1024
 
 const OPEN_FILES_MAX = 128
+const IDLE_MS = 60_000
 const WALK_WINDOW_BYTES = 128 * 1024
 
 /** File name of a segment: `000001.tar`. Numbers ascend and are never used twice. */
@@ -34,7 +35,7 @@ export function listSegments(disk: Disk, directory: string): readonly string[] {
 export class OpenFiles {
   readonly #disk: Disk
   readonly #directory: string
-  readonly #files = new Map<string, { readonly file: DiskFile; readers: number; gone: boolean }>()
+  readonly #files = new Map<string, { readonly file: DiskFile; readers: number; gone: boolean; usedAt: number }>()
 
   constructor(disk: Disk, directory: string) {
     this.#disk = disk
@@ -46,7 +47,7 @@ export class OpenFiles {
     let held = this.#files.get(segment)
     if (held === undefined) {
       try {
-        held = { file: this.#disk.open(join(this.#directory, segment), 'read'), readers: 0, gone: false }
+        held = { file: this.#disk.open(join(this.#directory, segment), 'read'), readers: 0, gone: false, usedAt: 0 }
       } catch (error) {
         if (systemCode(error) === 'ENOENT') return undefined
         throw error
@@ -59,6 +60,7 @@ export class OpenFiles {
       return await fn(held.file)
     } finally {
       held.readers--
+      held.usedAt = performance.now()
       if (held.gone && held.readers === 0) held.file.close()
     }
   }
@@ -70,6 +72,14 @@ export class OpenFiles {
     this.#files.delete(segment)
     held.gone = true
     if (held.readers === 0) held.file.close()
+  }
+
+  /** Closes what nobody read for a while: a removed segment gives its space back only then. */
+  closeIdle(idleMs: number): void {
+    const before = performance.now() - idleMs
+    for (const [segment, { readers, usedAt }] of this.#files) {
+      if (readers === 0 && usedAt < before) this.forget(segment)
+    }
   }
 
   close(): void {
@@ -96,10 +106,15 @@ export interface SegmentReader {
 /** Reads segments without owning them: for the thread that answers requests. */
 export function openSegmentReader(directory: string, options?: { readonly disk?: Disk }): SegmentReader {
   const files = new OpenFiles(options?.disk ?? nodeDisk, directory)
+  const clock = setInterval(() => files.closeIdle(IDLE_MS), IDLE_MS)
+  clock.unref()
   return {
     read: (at, range) => readLocation(files, at, range),
     forget: (segment) => files.forget(segment),
-    close: () => files.close(),
+    close() {
+      clearInterval(clock)
+      files.close()
+    },
   }
 }
 
