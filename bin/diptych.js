@@ -2,12 +2,15 @@
 // Starts the archive. npx puts node_modules/.bin first, so the Node that reads this is usually the pinned one;
 // under an older Node it is started again with the pinned one, signals and exit status passed on.
 import { existsSync } from 'node:fs'
+import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 
 const LEAST_MAJOR = 24
 const major = Number(process.versions.node.split('.')[0])
 
 if (major >= LEAST_MAJOR) {
+  // Stripped and compiled once per version of the sources: halves the time to the first answer.
+  nodeModule.enableCompileCache()
   const { main } = await import('../src/main.ts')
   await main(process.argv.slice(2))
 } else {

@@ -96,7 +96,7 @@ export async function importRow(files: number): Promise<Figures> {
       }
     }
     const began = performance.now()
-    const child = spawn(process.execPath, ['src/main.ts', 'import', source.path, '--data', data.path, '--json'], {
+    const child = spawn(process.execPath, ['bin/diptych.js', 'import', source.path, '--data', data.path, '--json'], {
       cwd: join(import.meta.dirname, '../..'),
       stdio: ['ignore', 'pipe', 'inherit'],
     })

@@ -33,7 +33,7 @@ export async function startServer(options: {
   readonly args?: readonly string[]
 }): Promise<LiveServer> {
   const args = [
-    'src/main.ts',
+    'bin/diptych.js',
     'serve',
     '--data',
     options.dataDirectory,
@@ -105,7 +105,7 @@ export function runCommand(
   env: NodeJS.ProcessEnv = {},
 ): Promise<{ lines: unknown[]; status: number | null; stderr: string; stdout: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['src/main.ts', ...args], {
+    const child = spawn(process.execPath, ['bin/diptych.js', ...args], {
       cwd: root,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
