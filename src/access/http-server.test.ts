@@ -181,6 +181,19 @@ test('a session writes only with its CSRF token, a token needs none', async () =
   assert.equal(await store({ ...jar, 'x-csrf-token': csrf, authorization: 'Bearer nothing' }), 401)
 })
 
+test('guessed tokens leave one entry in the trail for all, and one for each token that exists', async () => {
+  const security = securityFixture()
+  const { token, view } = await security.tokens.create({ role: 'reader' }, 'test', null)
+  const app = injectable([THINGS], security)
+  const guess = async (text: string) => (await app.inject({ url: '/things/1', headers: bearer(text) })).statusCode
+  for (let at = 0; at < 5; at += 1) {
+    assert.equal(await guess(`dpt_${String(at).padStart(16, '0')}_${'A'.repeat(43)}`), 401)
+    assert.equal(await guess(`${token.slice(0, -5)}AAAAA`), 401)
+  }
+  const failed = security.store.entries({ limit: 100, kind: 'sign-in' }).items.map(({ who }) => who)
+  assert.deepEqual(failed.sort(), [view.id, 'unknown token'].sort())
+})
+
 test('CORS: a listed origin only, and its preflight', async () => {
   const app = injectable([THINGS], securityFixture(), { http: { corsOrigins: ['https://viewer.example'] } })
   const preflight = async (origin: string) =>

@@ -2,7 +2,7 @@ import { ArchiveError } from '#errors.ts'
 import type { Subject } from '#model/permission.ts'
 import type { Accounts } from './accounts.ts'
 import { type Auditor, BAD_TOKEN } from './audit.ts'
-import { parseToken, sameBytes } from './secrets.ts'
+import { sameBytes } from './secrets.ts'
 import type { Tokens } from './tokens.ts'
 
 /** What a request shows of itself; header values as they came. */
@@ -40,7 +40,7 @@ export function authenticator(accounts: Accounts, tokens: Tokens, auditor: Audit
       const token = BEARER.exec(authorization)?.[1]
       const subject = token === undefined ? undefined : await tokens.verify(token)
       if (subject !== undefined) return { is: 'subject', subject, by: 'token' }
-      const who = (token === undefined ? undefined : parseToken(token)?.id) ?? 'unknown token'
+      const who = (token === undefined ? undefined : tokens.idOf(token)) ?? 'unknown token'
       await auditor.note(who, { kind: 'sign-in', outcome: 'failed', address, detail: BAD_TOKEN })
       return { is: 'anonymous', refused: true }
     }

@@ -84,6 +84,12 @@ export class Tokens {
     return this.#view(token)
   }
 
+  /** @returns the id of a token that exists, whether or not its secret is right: what a refusal is noted under */
+  idOf(text: string): string | undefined {
+    const parsed = parseToken(text)
+    return parsed === undefined ? undefined : this.#store.token(parsed.id)?.id
+  }
+
   /**
    * Who a bearer token stands for. Read from the store each time: a revoked token ends with its revocation.
    * @returns undefined for anything but a valid token
