@@ -25,7 +25,7 @@ interface StudyPath {
 }
 
 /** Parts of one request on their way through the walk at once. */
-const IN_FLIGHT_MAX = 16
+const IN_FLIGHT_MAX = 32
 /** Parts of all requests, in bytes: what is handed over and not answered yet. */
 const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 /** Unread bytes of a refused request that are still taken, so that its sender reads the answer. */

@@ -274,7 +274,7 @@ describe('STOW-RS', () => {
     const arrived = new Set(intake.received.slice(from).map(({ bytes }) => bytes.toString('latin1')))
     for (const { body } of sent) assert.ok(arrived.has(Buffer.from(body).toString('latin1')))
     assert.ok(intake.received.slice(from).some(({ arrival }) => arrival.bytes.in === 'spool'))
-    assert.ok(intake.most > 1 && intake.most <= 16, `${intake.most}`)
+    assert.ok(intake.most > 1 && intake.most <= 32, `${intake.most}`)
     assert.deepEqual(readdirSync(spool), [])
     assert.equal(told(answer).stored.length, 61)
   })
