@@ -46,6 +46,14 @@ const OBJECT_STREAM_BYTES_MAX = 16 * 1024 * 1024
 const DECODED_BYTES_MAX = 128 * 1024 * 1024
 const ATTACHMENT_BYTES_MAX = 64 * 1024 * 1024
 const NOTES_MAX = 100
+const ATTACHMENTS_MAX = 200
+/** Packed bytes of a stream that are unpacked for a first look. */
+const PEEK_BYTES = 128
+/** No deflate stream unpacks to more than this many times its size. RFC 1951. */
+const DEFLATE_RATIO_MAX = 1040
+/** Every byte may be looked at this often, and this many more. */
+const WORK_FACTOR = 8
+const WORK_BYTES = 16 * 1024 * 1024
 const STREAMS_MAX = 200_000
 
 const stopWords = new Set(['stream', 'endobj', 'obj', 'startxref', 'xref', 'endstream'])
@@ -80,6 +88,9 @@ class Probe {
   private xfa = false
   private decoded = 0
   private trailer: number
+  private nextEnd = 0
+  private work = 0
+  private exhausted = false
   private readonly streams: { start: number; end: number; dictionary: Dictionary }[] = []
 
   constructor(bytes: Uint8Array) {
@@ -110,17 +121,28 @@ class Probe {
   /** Every place a reader may start to parse: behind `obj`, and behind `trailer`. */
   private objects(): void {
     const { buffer } = this
-    const budget = buffer.byteLength * 8 + 65_536
-    let work = 0
     for (let from = this.nextStart(0); from >= 0; from = this.nextStart(from)) {
       const lexer = new PdfLexer(this.bytes, from, buffer.byteLength)
       this.tokens(lexer, from, true)
-      work += lexer.at - from
-      if (work > budget) {
-        this.miss('the file is so tangled that reading it was stopped')
-        return
-      }
+      if (!this.spend(lexer.at - from)) return
     }
+  }
+
+  /** Counts bytes that were looked at. False when the file makes us look too often at the same ones. */
+  private spend(bytes: number): boolean {
+    if (this.exhausted) return false
+    this.work += bytes
+    if (this.work <= this.buffer.byteLength * WORK_FACTOR + WORK_BYTES) return true
+    this.exhausted = true
+    this.miss('the file is so tangled that reading it was stopped')
+    return false
+  }
+
+  /** The next `endstream`, looked for once however many streams wait for it. */
+  private endOfStream(from: number): number {
+    if (this.nextEnd >= from || this.nextEnd < 0) return this.nextEnd
+    this.nextEnd = this.buffer.indexOf('endstream', from)
+    return this.nextEnd
   }
 
   private nextStart(from: number): number {
@@ -194,13 +216,14 @@ class Probe {
       const tail = this.buffer.toString('latin1', start + declared, start + declared + 12)
       if (tail.trimStart().startsWith('endstream')) end = start + declared
     }
-    if (end < 0) end = this.buffer.indexOf('endstream', start)
+    if (end < 0) end = this.endOfStream(start)
     if (end < 0) end = this.bytes.byteLength
     this.streams.push({ start, end, dictionary })
   }
 
   private decodeStreams(): void {
     for (const { start, end, dictionary } of this.streams) {
+      if (this.exhausted) return
       if (dictionary.type === 'ObjStm') {
         const content = this.decode(start, end, dictionary, OBJECT_STREAM_BYTES_MAX)
         if (content === null) {
@@ -208,25 +231,26 @@ class Probe {
           continue
         }
         this.tokens(new PdfLexer(content, 0, content.byteLength), start, false)
-      } else if (dictionary.type === 'EmbeddedFile' && this.attachments.length < NOTES_MAX) {
+      } else if (dictionary.type === 'EmbeddedFile') {
         const content = this.decode(start, end, dictionary, ATTACHMENT_BYTES_MAX)
-        this.attachments.push({ offset: start, length: end - start, bytes: content, declared: true })
+        this.attach({ offset: start, length: end - start, bytes: content, declared: true })
       } else if (dictionary.subtype !== 'Image' && dictionary.filters.length <= 1) {
         // The /Type of an embedded file is optional, so the first bytes of every other stream are looked at too.
         const content = this.peek(start, end, dictionary)
-        if (
-          content !== null &&
-          content.byteLength > 64 &&
-          this.attachments.length < NOTES_MAX &&
-          startsLikeProgram(content)
-        ) {
-          this.attachments.push({ offset: start, length: end - start, bytes: content, declared: false })
+        if (content !== null && content.byteLength > 64 && startsLikeProgram(content)) {
+          this.attach({ offset: start, length: end - start, bytes: content, declared: false })
         }
       }
     }
   }
 
+  private attach(attachment: PdfAttachment): void {
+    if (this.attachments.length < ATTACHMENTS_MAX) this.attachments.push(attachment)
+    else this.miss(`more than ${ATTACHMENTS_MAX} attachments`)
+  }
+
   private decode(start: number, end: number, dictionary: Dictionary, max: number): Uint8Array | null {
+    if (!this.spend(end - start)) return null
     let content: Uint8Array = this.bytes.subarray(start, end)
     if (dictionary.predictor && dictionary.type === 'ObjStm') return null
     for (const filter of dictionary.filters) {
@@ -241,11 +265,13 @@ class Probe {
   }
 
   private peek(start: number, end: number, dictionary: Dictionary): Uint8Array | null {
-    const head = this.bytes.subarray(start, Math.min(end, start + 1024))
+    const head = this.bytes.subarray(start, Math.min(end, start + PEEK_BYTES))
     const filter = dictionary.filters[0]
     if (filter === undefined) return head
     if (filter !== 'FlateDecode' && filter !== 'Fl') return null
-    return inflatePart(head, 2 * 1024 * 1024)
+    const content = inflatePart(head, PEEK_BYTES * DEFLATE_RATIO_MAX)
+    // Inflating is an eighth of the work of lexing.
+    return content !== null && this.spend(content.byteLength / 8) ? content : null
   }
 
   private streamsHoldScript(): boolean {
@@ -256,11 +282,11 @@ class Probe {
       const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
       if (text.includes('<script') || text.includes(':script')) return true
     }
-    return false
+    return this.exhausted
   }
 
   private miss(what: string): void {
-    if (this.uninspected.length < NOTES_MAX) this.uninspected.push(what)
+    if (this.uninspected.length < NOTES_MAX && this.uninspected.at(-1) !== what) this.uninspected.push(what)
   }
 }
 
