@@ -92,7 +92,9 @@ export function judgeBody(
 }
 
 function stripsPrivate(policy: ScreeningPolicy): boolean {
-  return policy.privateElements === 'strip' || policy.rules['B4'] === 'sanitise' || policy.rules['B5'] === 'sanitise'
+  if (policy.privateElements === 'strip') return true
+  // Own keys only: a person's decision on a held object answers for every rule, and does not ask to strip.
+  return ['B4', 'B5'].some((rule) => Object.hasOwn(policy.rules, rule) && policy.rules[rule] === 'sanitise')
 }
 
 /**

@@ -100,6 +100,8 @@ export interface DualPersonality {
 const UNCLAIMED_BYTES_MAX = 64
 const TEXT_BYTES_MAX = 64 * 1024
 const FINDINGS_MAX = 10
+/** All directories together: they may share one array, which would be read again for each. */
+const TILES_TOTAL_MAX = 8_000_000
 
 /**
  * Decides whether the TIFF in a preamble is a legitimate second personality: the directories are walked, the tiles lie
@@ -243,6 +245,10 @@ const isText = ({ tag, type }: TiffEntry): boolean => type === 2 || type === 7 |
 
 function pixelDrafts(source: ByteSource, header: TiffHeader, walk: TiffWalk, where: TiffPlaces): Draft[] {
   const drafts: Draft[] = []
+  const tiles = walk.ifds
+    .flatMap(({ entries }) => entries)
+    .reduce((sum, { tag, count }) => (tag === 273 || tag === 324 ? sum + count : sum), 0)
+  if (tiles > TILES_TOTAL_MAX) return [draft('TIFF-6', 'quarantine', `${tiles} strips and tiles in all`, 0)]
   for (const ifd of walk.ifds) {
     if (ifd.kind !== 'image') continue
     const problem = pixelProblem(source, header, ifd, where)
