@@ -1,6 +1,6 @@
 import { ArchiveError } from '#errors.ts'
 import type { StoredInstance } from '#model/archive-object.ts'
-import { memorySource, READ_BYTES_MAX } from '#standards/byte-source.ts'
+import { copyOf, memorySource, READ_BYTES_MAX } from '#standards/byte-source.ts'
 import { DicomError } from '#standards/dicom/errors.ts'
 import { openPart10, type Part10 } from '#standards/dicom/open.ts'
 import { transferSyntax } from '#standards/dicom/transfer-syntax.ts'
@@ -43,7 +43,7 @@ async function inflated(files: StoredFiles, instance: StoredInstance): Promise<D
   const opened = await asArchiveErrors(async () => openPart10(memorySource(bytes)))
   return {
     async *pieces(start, end, swapUnit) {
-      const piece = opened.dataSet.read(start, end).slice()
+      const piece = copyOf(opened.dataSet.read(start, end))
       swapBytes(piece, swapUnit)
       yield piece
     },

@@ -59,7 +59,14 @@ function partType(syntax: string): string {
 }
 
 function piecesOf(services: InstanceServices, instance: StoredInstance, encoding: Encoding) {
-  return encoding === 'stored' ? services.files.pieces(instance) : services.recoder.explicitLittleEndian(instance)
+  return encoding === 'stored' ? services.files.pieces(instance) : services.recoder.pieces(instance)
+}
+
+/** A file on its way out, with its length in bytes where that is known. */
+async function wholeOf(services: InstanceServices, instance: StoredInstance, encoding: Encoding) {
+  if (encoding === 'stored') return { pieces: services.files.pieces(instance), length: instance.location.length }
+  const egress = await services.recoder.explicitLittleEndian(instance)
+  return { pieces: egress.chunks(), length: egress.length }
 }
 
 async function retrieveOne(services: InstanceServices, asked: Asked<PathOf>, reply: FastifyReply) {
@@ -92,23 +99,25 @@ async function retrieveOne(services: InstanceServices, asked: Asked<PathOf>, rep
     const boundary = newBoundary()
     const head = partHead(boundary, { 'Content-Type': partType(syntax), 'Content-Location': location }, true)
     const end = closing(boundary)
-    const length = head.byteLength + instance.location.length + end.byteLength
+    const whole = await wholeOf(services, instance, encoding)
     headers['Content-Type'] = multipartType('application/dicom', boundary)
     async function* body() {
-      const pieces = piecesOf(services, instance as StoredInstance, encoding)
       // A file that does not verify is told before the part begins.
-      const first = await pieces.next()
+      const first = await whole.pieces.next()
       yield head
       if (first.done !== true) yield first.value
-      yield* pieces
+      yield* whole.pieces
       yield end
     }
-    return sendPieces(asked, reply, { status: 200, headers, ...(encoding === 'stored' ? { length } : {}) }, body())
+    const around = head.byteLength + end.byteLength
+    const length = whole.length === null ? {} : { length: around + whole.length }
+    return sendPieces(asked, reply, { status: 200, headers, ...length }, body())
   }
   headers['Content-Type'] = partType(syntax)
   headers['Content-Location'] = location
   if (encoding !== 'stored') {
-    return sendPieces(asked, reply, { status: 200, headers }, services.recoder.explicitLittleEndian(instance))
+    const { pieces, length } = await wholeOf(services, instance, encoding)
+    return sendPieces(asked, reply, { status: 200, headers, ...(length === null ? {} : { length }) }, pieces)
   }
   return sendFile(services, asked, reply, instance, etag, headers)
 }

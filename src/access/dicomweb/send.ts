@@ -14,6 +14,7 @@ const PIECE_MAX = 1024 * 1024
 const PIECE_MIN = 64 * 1024
 const HELD_BYTES_MAX = 64 * 1024 * 1024
 const PAGE_BYTES = 4096
+const IDLE_MS_MAX = 120_000
 /** Read in one go when nothing else presses: one read per frame. */
 const WHOLE_MAX = 4 * 1024 * 1024
 
@@ -111,6 +112,8 @@ export async function sendPieces(
       await pieces.return()
     }
   }
+  // A caller who takes nothing for so long is given up: what is held for it is others'.
+  reply.raw.setTimeout(IDLE_MS_MAX, () => reply.raw.destroy())
   return reply.send(Readable.from(all(), { objectMode: false, highWaterMark: PIECE_MIN }))
 }
 
