@@ -1,9 +1,9 @@
 import { copyOf } from '../byte-source.ts'
 import { ByteWindow } from './byte-window.ts'
-import { isAsciiCompatible } from './charset.ts'
 import { DataSet, decodeStrings, type Fragment, numberAt, numberBytes, readableVr, readCharsets } from './data-set.ts'
 import type { Encoding } from './encoding.ts'
 import { type Problem, tagText } from './errors.ts'
+import { JsonLevel } from './json-level.ts'
 import { JsonOutput } from './json-output.ts'
 import { writeDecimals, writeNames, writeTexts } from './json-values.ts'
 import { DEFAULT_LIMITS, type DicomLimits } from './limits.ts'
@@ -74,29 +74,19 @@ const BULK = ascii('","BulkDataURI":')
 const CHARSET = ascii('CS","Value":["ISO_IR 192"]}')
 const SPECIFIC_CHARACTER_SET = 0x00080005
 const TRAILING_PADDING = 0xfffcfffc
+/** Values of one path that are handed out, when a sequence has many items. */
+const PICKED_MAX = 1000
 const OPEN = 0x7b
 const CLOSE = 0x7d
 const CLOSE_LIST = 0x5d
 const QUOTE = 0x22
 const COMMA = 0x2c
 
-/** One data set or item that is being written. */
-class JsonLevel {
-  charsets: readonly string[] = []
-  asciiCompatible = true
-  /** Of `#tags` and `#starts`. */
-  from = 0
-  lastTag = -1
-  unordered = false
-  items = 0
-  bigEndian = false
-  picks: PickList | null = null
-  tag = 0
-
-  setCharsets(charsets: readonly string[]): void {
-    this.charsets = charsets
-    this.asciiCompatible = isAsciiCompatible(charsets)
-  }
+/** Group lengths and what holds no data of the object: File Meta, commands, padding. */
+function isLeftOut(tag: number, depth: number): boolean {
+  if ((tag & 0xffff) === 0 || tag === TRAILING_PADDING) return true
+  const group = tag >>> 16
+  return depth === 0 && (group === 0 || group === 2)
 }
 
 class JsonWriter implements Visitor {
@@ -147,16 +137,15 @@ class JsonWriter implements Visitor {
     depth: number,
     headerOffset: number,
   ): void {
-    if (this.#skipping > 0 || (tag & 0xffff) === 0 || tag === TRAILING_PADDING) return
-    const group = tag >>> 16
+    if (this.#skipping > 0 || isLeftOut(tag, depth)) return
     if (depth === 0) {
-      if (group === 0 || group === 2) return
+      const group = tag >>> 16
       if ((group === 0x28 || group === 0x7fe0) && !this.top.elements.has(tag)) {
         this.top.elements.set(tag, { tag, vr, headerOffset, valueOffset, valueLength })
       }
     }
-    const level = this.#level
     this.#key(tag)
+    const level = this.#level
     const out = this.#out
     if (tag === SPECIFIC_CHARACTER_SET) {
       this.#charset(valueOffset, valueLength, level)
@@ -182,7 +171,7 @@ class JsonWriter implements Visitor {
     _headerOffset: number,
     encoding: Encoding,
   ): void {
-    if (this.#skipping > 0 || (depth === 0 && (tag >>> 16 === 0 || tag >>> 16 === 2))) {
+    if (this.#skipping > 0 || isLeftOut(tag, depth)) {
       this.#skipping++
       return
     }
@@ -240,7 +229,7 @@ class JsonWriter implements Visitor {
   }
 
   startFragments(tag: number, vr: string, valueOffset: number, depth: number, headerOffset: number): void {
-    if (this.#skipping > 0) return
+    if (this.#skipping > 0 || isLeftOut(tag, depth)) return
     if (depth === 0 && tag >>> 16 === 0x7fe0 && !this.top.elements.has(tag)) {
       this.#fragments = []
       const fragments = this.#fragments
@@ -367,7 +356,7 @@ class JsonWriter implements Visitor {
     const values = decodeStrings(read, this.#window.bytes.subarray(index, index + valueLength), charsets, bigEndian)
     const held = this.picked.get(pick.path)
     if (held === undefined) this.picked.set(pick.path, values)
-    else if (this.#depth > 0) held.push(...values.slice(0, 1000))
+    else if (this.#depth > 0 && held.length < PICKED_MAX) held.push(...values.slice(0, PICKED_MAX))
   }
 
   /** Ends an object; puts its keys in ascending order when they came in another. */
