@@ -1,7 +1,7 @@
 import type { ByteRange } from '#model/finding.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
 import type { Encoding } from '#standards/dicom/encoding.ts'
-import { tagText } from '#standards/dicom/errors.ts'
+import { DicomError, tagText } from '#standards/dicom/errors.ts'
 import type { DicomLimits } from '#standards/dicom/limits.ts'
 import { QuietVisitor } from '#standards/dicom/quiet-visitor.ts'
 import { walkDataSet } from '#standards/dicom/walk.ts'
@@ -48,7 +48,7 @@ export interface BodyWalkOptions {
 /**
  * Walks the data set once and runs every check that needs no more than one element at a time.
  *
- * @throws DicomError as walkDataSet
+ * @returns with `error`, what was learnt up to the place where the data set could not be read on
  */
 export function walkBody(
   source: ByteSource,
@@ -57,14 +57,22 @@ export function walkBody(
   end: number,
   limits: DicomLimits,
   options: BodyWalkOptions,
-): BodyFacts {
+): { readonly facts: BodyFacts; readonly error: DicomError | null } {
   const visitor = new BodyVisitor(source, encoding, options)
-  const walked = walkDataSet(source, encoding, start, end, visitor, limits)
-  return {
+  let error: DicomError | null = null
+  let reached = start
+  try {
+    reached = walkDataSet(source, encoding, start, end, visitor, limits).end
+  } catch (thrown) {
+    if (!(thrown instanceof DicomError)) throw thrown
+    error = thrown
+    reached = thrown.offset
+  }
+  const facts: BodyFacts = {
     source,
     encoding,
     start,
-    end: walked.end,
+    end: reached,
     text: visitor.text,
     number: visitor.number,
     pixels: visitor.pixels,
@@ -78,6 +86,7 @@ export function walkBody(
     creators: visitor.creators,
     drafts: visitor.drafts,
   }
+  return { facts, error }
 }
 
 class BodyVisitor extends QuietVisitor {

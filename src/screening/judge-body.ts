@@ -4,7 +4,7 @@ import type { OpenArrival } from '#model/arrival.ts'
 import type { ByteRange } from '#model/finding.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
-import { DicomError, tagText } from '#standards/dicom/errors.ts'
+import { tagText } from '#standards/dicom/errors.ts'
 import type { DicomLimits } from '#standards/dicom/limits.ts'
 import type { Part10 } from '#standards/dicom/open.ts'
 import { isPrivateSopClass, storageClass } from '#standards/dicom/uids.ts'
@@ -26,7 +26,9 @@ const RAW_DATA = '1.2.840.10008.5.1.4.1.1.66'
 
 export interface JudgedBody {
   readonly drafts: readonly Draft[]
-  readonly facts: BodyFacts | null
+  readonly facts: BodyFacts
+  /** False when the walk broke off: then `facts` are what came before. */
+  readonly readable: boolean
   readonly tiffKept: 'no' | 'yes' | 'by-policy'
   readonly decoded: readonly DecodedPiece[]
 }
@@ -46,15 +48,18 @@ export function judgeBody(
   const { source, claims, provenance } = arrival
   const { base, dataSet } = part10
   const sopClass = part10.meta?.mediaStorageSOPClassUID ?? ''
-  let facts: BodyFacts
-  try {
-    const wholeValues = sopClass === RAW_DATA || (sopClass !== '' && isPrivateSopClass(sopClass))
-    facts = walkBody(dataSet, part10.encoding, 0, dataSet.size, limits, { wholeValues, pieces })
-  } catch (thrown) {
-    if (!(thrown instanceof DicomError)) throw thrown
-    const failed = inFile(draftOfError(thrown), base)
+  const wholeValues = sopClass === RAW_DATA || (sopClass !== '' && isPrivateSopClass(sopClass))
+  const { facts, error } = walkBody(dataSet, part10.encoding, 0, dataSet.size, limits, { wholeValues, pieces })
+  if (error !== null) {
     chainOf(arrival, before, null, part10, limits)
-    return { drafts: [failed, ...carriers(arrival, part10, null, limits)], facts: null, tiffKept: 'no', decoded: [] }
+    const found = [draftOfError(error), ...facts.drafts].map((draft) => inFile(draft, base))
+    return {
+      drafts: [...found, ...carriers(arrival, part10, null, limits)],
+      facts,
+      readable: false,
+      tiffKept: 'no',
+      decoded: [],
+    }
   }
   chainOf(arrival, before, facts, part10, limits)
   const inside: Draft[] = [...facts.drafts, ...checkIdentity(facts, part10.meta, claims)]
@@ -86,6 +91,7 @@ export function judgeBody(
   return {
     drafts: [...first, ...inside.map((draft) => inFile(draft, base)), ...behind],
     facts,
+    readable: true,
     tiffKept,
     decoded: document.pieces,
   }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { Buffer } from 'node:buffer'
 import { test } from 'node:test'
-import { part10 } from '../../test/fixtures/dicom-builder.ts'
+import { part10, rawElement } from '../../test/fixtures/dicom-builder.ts'
 import { CONTRADICTORY, HARMLESS, HOSTILE } from '../../test/fixtures/hostile.ts'
 import { ctImage, pdfObject } from '../../test/fixtures/objects.ts'
 import { PDFS } from '../../test/fixtures/pdf.ts'
+import { peFile } from '../../test/fixtures/programs.ts'
 import { tiffSlide } from '../../test/fixtures/slides.ts'
 import { judge, judgeSpooled, PLAIN_POLICY } from '../../test/support/screening-fixture.ts'
 import { screenHead, screenSync } from './screen.ts'
@@ -77,4 +79,17 @@ test('screen: the head alone tells the preamble and File Meta', () => {
   assert.deepEqual(head((HOSTILE['elf-signature-only'] as () => Uint8Array)()), ['P2'])
   assert.deepEqual(head((HARMLESS['group-length-wrong'] as () => Uint8Array)()), ['M3'])
   assert.equal(screenHead(new Uint8Array(140)).meta.kind, 'not-part10')
+})
+
+// A cut transfer must still be found by its UID in the quarantine, with whatever was seen before the cut.
+test('screen: a data set that breaks off keeps its identity and its findings', () => {
+  const elements = { ...ctImage(), '00090010 LO': 'FIXTURE CARRIER', '00091001 OB': peFile() }
+  const bytes = part10({ elements, rawElements: rawElement('7FE10010 OB', Buffer.alloc(2), 0x7fffffff) })
+  const screened = judge(bytes)
+  assert.equal(screened.part10, null)
+  assert.equal(screened.identity?.sopInstanceUID, ctImage()['SOPInstanceUID'])
+  assert.deepEqual(
+    screened.findings.map(({ rule }) => rule),
+    ['R1', 'B6'],
+  )
 })

@@ -87,13 +87,22 @@ interface Judged {
   readonly drafts: readonly Draft[]
   readonly part10: Part10 | null
   readonly facts: BodyFacts | null
+  readonly readable: boolean
   readonly skip: string | null
   readonly tiffKept: 'no' | 'yes' | 'by-policy'
   readonly decoded: readonly { readonly label: string; readonly bytes: Uint8Array }[]
   readonly failed: boolean
 }
 
-const NOTHING = { part10: null, facts: null, skip: null, tiffKept: 'no', decoded: [], failed: false } as const
+const NOTHING = {
+  part10: null,
+  facts: null,
+  readable: false,
+  skip: null,
+  tiffKept: 'no',
+  decoded: [],
+  failed: false,
+} as const
 
 function judgeSafely(
   arrival: OpenArrival,
@@ -244,7 +253,8 @@ function conclude(
     remove: decision.remove,
     keepPreamble: keepPreamble && (decision.verdict === 'accept' || decision.verdict === 'sanitise'),
     scan,
-    part10: judged.part10,
+    // What cannot be read to its end is not handed on: nobody may store half of it.
+    part10: judged.readable ? judged.part10 : null,
     identity: judged.facts === null ? null : identityOf(judged.facts),
     elementsDiscarded: decision.elementsDiscarded,
     pending: judged.failed || scan.status === 'pending',

@@ -125,9 +125,8 @@ export function checkDualPersonality(
     const [problem] = walk.problems
     return stale(problem?.detail ?? 'the TIFF header leads nowhere', header.firstIfd)
   }
-  const body =
-    facts ??
-    walkBody(part10.dataSet, part10.encoding, 0, part10.dataSet.size, limits, { wholeValues: false, pieces: false })
+  const body = facts ?? factsOf(part10, limits)
+  if (body === null) return stale('the data set cannot be read', 0)
   const where = placesIn(body, part10.base, source.size)
   const broken = [
     ...limitDrafts(walk),
@@ -150,6 +149,12 @@ export function checkDualPersonality(
     return { outcome: 'policy', drafts: [draft('TIFF-9', 'sanitise', detail, 0)] }
   }
   return { outcome: 'valid', drafts: [draft('P7', 'info', 'a valid TIFF personality, kept', 0)] }
+}
+
+function factsOf(part10: Part10, limits: DicomLimits): BodyFacts | null {
+  const { dataSet, encoding } = part10
+  const { facts, error } = walkBody(dataSet, encoding, 0, dataSet.size, limits, { wholeValues: false, pieces: false })
+  return error === null ? facts : null
 }
 
 /** Ranges in the file where parts of a TIFF may be. Ascending pairs of start and end. */

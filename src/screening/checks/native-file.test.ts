@@ -91,6 +91,12 @@ const rows: { name: string; path?: string; door?: Door; bytes: () => Uint8Array;
     rule: 'D13',
   },
   { name: 'DICOMDIR', path: 'DICOMDIR', bytes: index, verdict: 'skip', rule: 'dicomdir' },
+  {
+    name: 'DICOMDIR that begins like a program',
+    bytes: () => Buffer.concat([elfHeader(0x7fff0000), index().subarray(64)]),
+    verdict: 'quarantine',
+    rule: 'P2',
+  },
   { name: 'unknown bytes', bytes: () => Buffer.alloc(300, 0x80), verdict: 'reject', rule: 'P0' },
   { name: 'cut image', bytes: () => part10({ elements: ctImage() }).subarray(0, 100), verdict: 'reject', rule: 'P0' },
   { name: 'text by STOW-RS', door: 'stow', bytes: () => Buffer.from('hello'), verdict: 'reject', rule: 'P0' },
