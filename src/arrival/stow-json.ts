@@ -10,10 +10,10 @@ import { EXPLICIT_LITTLE_ENDIAN, transferSyntax } from '#standards/dicom/transfe
 import { buildHead, encodeDataSet, type WriteDataSet, writableBytes } from '#standards/dicom/write.ts'
 import { type MediaType, parseMediaType } from '#standards/dicomweb/media-type.ts'
 import { MultipartError, readMultipart } from '#standards/dicomweb/multipart.ts'
-import { ArrivalBuffer, openSpooled } from '#storage/spool.ts'
-import { handOver, type StowRequest, told } from './stow.ts'
+import { type ArrivalBuffer, openSpooled } from '#storage/spool.ts'
 import { failedOutcome, type Outcome } from './stow-answer.ts'
 import { consumerPixels } from './stow-pixels.ts'
+import { handOver, newBuffer, type StowRequest, told } from './stow-request.ts'
 import { xmlToJson } from './stow-xml.ts'
 
 /** Metadata of one request, in bytes. */
@@ -86,7 +86,7 @@ async function collect(
         if (isMetadata(type)) text = []
         else if (location === '' || bulk.has(location)) {
           throw new ArchiveError('request.malformed', 'a bulk part without a Content-Location of its own')
-        } else buffer = new ArrivalBuffer(request.services.spoolDirectory)
+        } else buffer = newBuffer(request)
       } else if (event.is === 'data') {
         if (text === undefined) await buffer?.write(event.bytes)
         else {
@@ -125,7 +125,7 @@ async function compose(
   json: string | Uint8Array,
   bulk: ReadonlyMap<string, BulkPart>,
 ): Promise<Outcome | undefined> {
-  const buffer = new ArrivalBuffer(request.services.spoolDirectory)
+  const buffer = newBuffer(request)
   try {
     for (const chunk of pieceChunks(assemble(json, bulk))) await buffer.write(chunk)
     await handOver(request, part, await buffer.finish())

@@ -1,24 +1,15 @@
 import type { FastifyReply } from 'fastify'
 import { ArchiveError } from '#errors.ts'
-import type { Arrival, ArrivedBytes, Provenance } from '#model/arrival.ts'
-import type { Intake } from '#model/intake.ts'
+import type { Provenance } from '#model/arrival.ts'
 import type { Asked, Route } from '#model/route.ts'
 import { datasetToXml } from '#standards/dicom/xml.ts'
 import { type MediaType, parseMediaType, parseMediaTypes } from '#standards/dicomweb/media-type.ts'
 import { MultipartError, type PartHeaders, readMultipart } from '#standards/dicomweb/multipart.ts'
-import { ArrivalBuffer } from '#storage/spool.ts'
+import type { ArrivalBuffer } from '#storage/spool.ts'
 import { failedOutcome, type Outcome, stowAnswer } from './stow-answer.ts'
 import { ByteGate, Flight } from './stow-flight.ts'
 import { takeComposed } from './stow-json.ts'
-
-/** What the door needs. */
-export interface StowServices {
-  readonly intake: Intake
-  /** Where parts above 4 MiB wait. */
-  readonly spoolDirectory: string
-  /** Told of failures that nobody planned; the sender only hears "processing failure". */
-  readonly report: (error: unknown) => void
-}
+import { handOver, isGone, newBuffer, type StowRequest, type StowServices, told } from './stow-request.ts'
 
 interface StudyPath {
   readonly study?: string
@@ -47,15 +38,6 @@ export function storeRoutes(services: StowServices): Route<StudyPath>[] {
     body: 'stream',
     handle: (asked, reply) => store(services, gate, asked, reply),
   }))
-}
-
-/** One request while it is taken in. */
-export interface StowRequest {
-  readonly services: StowServices
-  readonly provenance: Provenance
-  /** The study of the path. */
-  readonly study: string | undefined
-  readonly flight: Flight<Outcome>
 }
 
 async function store(services: StowServices, gate: ByteGate, asked: Asked<StudyPath>, reply: FastifyReply) {
@@ -137,28 +119,9 @@ function wantsXml(asked: Asked<StudyPath>): boolean {
   return false
 }
 
-/** Hands whole bytes to the walk; its answer is true for this part and says nothing of the others. */
-export async function handOver(request: StowRequest, part: number, bytes: ArrivedBytes): Promise<void> {
-  const { services, provenance, study } = request
-  const arrival: Arrival = {
-    provenance,
-    claims: { mediaType: 'application/dicom', ...(study === undefined ? {} : { studyInstanceUID: study }) },
-    bytes,
-  }
-  const size = bytes.in === 'memory' ? bytes.bytes.byteLength : bytes.head.byteLength
-  await request.flight.start(size, async () => {
-    try {
-      return { is: 'received', part, receipt: await services.intake.receive(arrival) }
-    } catch (error) {
-      if (!(error instanceof ArchiveError)) services.report(error)
-      return failedOutcome(part, error)
-    }
-  })
-}
-
 /** @returns what failed before it reached the walk */
 async function takeOne(request: StowRequest, chunks: AsyncIterable<Buffer>): Promise<Outcome[]> {
-  const buffer = new ArrivalBuffer(request.services.spoolDirectory)
+  const buffer = newBuffer(request)
   try {
     for await (const chunk of chunks) await buffer.write(chunk)
     await handOver(request, 0, await buffer.finish())
@@ -177,12 +140,16 @@ async function takeFiles(request: StowRequest, chunks: AsyncIterable<Buffer>, bo
     for await (const event of readMultipart(chunks, boundary)) {
       part = event.part
       if (event.is === 'begin') {
-        if (isFile(event.headers)) buffer = new ArrivalBuffer(request.services.spoolDirectory)
+        if (isFile(event.headers)) buffer = newBuffer(request)
         else
           failed.push({ is: 'failed', part, code: 'request.media-type', detail: 'the part is not application/dicom' })
       } else if (buffer === undefined) continue
-      else if (event.is === 'data') await buffer.write(event.bytes)
-      else {
+      else if (event.is === 'data') {
+        const refused = await refusal(buffer, event.bytes)
+        if (refused === undefined) continue
+        failed.push(failedOutcome(part, refused))
+        buffer = undefined
+      } else {
         const whole = buffer
         buffer = undefined
         await handOver(request, part, await whole.finish())
@@ -195,28 +162,23 @@ async function takeFiles(request: StowRequest, chunks: AsyncIterable<Buffer>, bo
   return failed
 }
 
+/** One part that is too large does not take the others with it. */
+async function refusal(buffer: ArrivalBuffer, bytes: Buffer): Promise<ArchiveError | undefined> {
+  try {
+    await buffer.write(bytes)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof ArchiveError) || error.code !== 'request.too-large') throw error
+    await buffer.discard()
+    return error
+  }
+}
+
 function isFile(headers: PartHeaders): boolean {
   const text = headers.get('content-type')
   if (text === undefined) return true
   const essence = parseMediaType(text)?.essence
   return essence === 'application/dicom' || essence === 'application/octet-stream'
-}
-
-/** Why the taking in ended early. Nothing of an unfinished part is stored (threats.md R19). */
-export function told(request: StowRequest, part: number, error: unknown): Outcome {
-  if (error instanceof MultipartError) {
-    const code = error.kind === 'limit' ? 'request.too-large' : 'request.malformed'
-    return { is: 'failed', part, code, detail: error.message }
-  }
-  if (isGone(error)) return { is: 'failed', part, code: 'request.malformed', detail: 'the sender went away' }
-  if (!(error instanceof ArchiveError)) request.services.report(error)
-  return failedOutcome(part, error)
-}
-
-/** A connection that ended in the middle is the sender's affair. */
-function isGone(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'ECONNRESET' || code === 'ABORT_ERR' || code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
 /** Reads what little is left of a request, so that its sender comes to read the answer; ends the connection otherwise. */

@@ -74,7 +74,12 @@ describe('STOW-RS', () => {
   before(async () => {
     archive = await memoryArchive((keep) => {
       intake = obedientIntake(keep)
-      return storeRoutes({ intake, spoolDirectory: spool, report: (error) => reported.push(error) }) as Route[]
+      return storeRoutes({
+        intake,
+        spoolDirectory: spool,
+        report: (error) => reported.push(error),
+        spool: { bytesMax: 25_000_000 },
+      }) as Route[]
     })
   })
   after(async () => {
@@ -253,6 +258,17 @@ describe('STOW-RS', () => {
     assert.deepEqual(readdirSync(spool), [])
     assert.equal(intake.received.length, before)
     assert.equal((await post(message([file()]))).status, 200)
+  })
+
+  test('an instance above the limit is refused alone', async () => {
+    const large: Sent = { body: part10({ elements: object('P', multiFrame(28, 700)) }) }
+    const alone = await post(message([large]))
+    assert.equal(alone.status, 413)
+    const answer = await post(message([file(), large, file()]))
+    assert.equal(answer.status, 202)
+    assert.equal(told(answer).stored.length, 2)
+    assert.deepEqual(told(answer).nameless, [0xa700])
+    assert.deepEqual(readdirSync(spool), [])
   })
 
   test('many parts and large ones, chunked, arrive bit for bit with a bound on what is under way', async () => {
