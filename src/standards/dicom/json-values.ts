@@ -173,10 +173,10 @@ export function writeNames(
   charsets: readonly string[],
   asciiCompatible: boolean,
 ): boolean {
+  if (isEmptyName(bytes, from, to)) return false
   if (asciiCompatible) {
     const end = trimmedEnd(bytes, from, to)
     const start = trimmedStart(bytes, from, end)
-    if (start === end) return false
     const before = out.at
     out.raw(GROUPS[0]!)
     if (out.plainText(bytes, start, end, EQUALS)) {
@@ -208,12 +208,16 @@ function writeAsciiName(out: JsonOutput, bytes: Uint8Array, from: number, to: nu
   out.byte(NAME_CLOSE)
 }
 
+/** A name with the groups it has; `null` when all of them are empty. */
 function writeName(out: JsonOutput, name: string): void {
-  const groups = name.split('=', 3)
+  const groups = name.split('=', 3).map((group) => withoutPadding(group, true))
+  if (groups.every((group) => group === '')) {
+    out.raw(NULL)
+    return
+  }
   let first = true
   out.byte(NAME_OPEN)
-  groups.forEach((group, index) => {
-    const text = withoutPadding(group, true)
+  groups.forEach((text, index) => {
     if (text === '') return
     if (!first) out.byte(COMMA)
     first = false
@@ -224,4 +228,13 @@ function writeName(out: JsonOutput, name: string): void {
     out.text(text)
   })
   out.byte(NAME_CLOSE)
+}
+
+/** True when a value has neither a name nor a second value: padding and `=` at most. */
+function isEmptyName(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i]
+    if (byte !== EQUALS && byte !== SPACE && byte !== 0) return false
+  }
+  return true
 }

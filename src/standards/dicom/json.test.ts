@@ -75,9 +75,10 @@ const values: { name: string; element: WriteElement; json: string }[] = [
   },
   {
     name: 'a name of the second group alone',
-    element: el(0x00100010, 'PN', '=Y', '', 'A='),
-    json: '{"00100010":{"vr":"PN","Value":[{"Ideographic":"Y"},null,{"Alphabetic":"A"}]}}',
+    element: el(0x00100010, 'PN', '=Y', '', 'A=', '=='),
+    json: '{"00100010":{"vr":"PN","Value":[{"Ideographic":"Y"},null,{"Alphabetic":"A"},null]}}',
   },
+  { name: 'a name that is none', element: el(0x00100010, 'PN', '=='), json: '{"00100010":{"vr":"PN"}}' },
   {
     name: 'a small binary',
     element: binary(0x00091010, 'OB', Uint8Array.of(1, 2, 3, 255)),
