@@ -368,6 +368,19 @@ describe('WADO-RS', () => {
     assert.equal(octets.body.toString(), '%PDF-')
   })
 
+  // threats.md R16: what a page would run must not come from the archive under the type it claims.
+  for (const type of ['text/html', 'text/javascript', 'image/svg+xml']) {
+    test(`an encapsulated document that says it is ${type} leaves as bytes`, async () => {
+      const elements = own({ ...pdfObject(), MIMETypeOfEncapsulatedDocument: type })
+      const kept = await archive.keep(part10({ elements }))
+      const path = `${kept.path}/bulkdata/00420011`
+      assert.equal((await archive.get(`${path}?accept=${type}`)).status, 406)
+      const answer = await archive.get(path, { accept: 'application/octet-stream' })
+      assert.match(answer.headers['content-type'] ?? '', /^application\/octet-stream/)
+      assert.equal(answer.headers['content-disposition'], 'attachment')
+    })
+  }
+
   test('values inside sequences by their path, the same whatever the byte order', async () => {
     const little = await archive.get(`${file('ecg').kept.path}/bulkdata/54000100/0/54001010`, { accept: '*/*' })
     const big = await archive.get(`${file('ecg-big-endian').kept.path}/bulkdata/54000100/0/54001010`)

@@ -19,6 +19,22 @@ import { instanceOf, type PathOf, scopeOf, shown } from './scope.ts'
 /** Pixel Data, Float Pixel Data, Double Float Pixel Data. PS3.3 section C.7.6.24 and C.7.6.3. */
 const PIXEL_PATHS = new Set(['7FE00010', '7FE00008', '7FE00009'])
 const ENCAPSULATED_DOCUMENT = '00420011'
+/**
+ * Types in which documents leave; all others leave as bytes. What a page of ours would run as a script must never come
+ * from here under its own type (threats.md R16).
+ */
+const DOCUMENT_TYPES: ReadonlySet<string> = new Set([
+  'application/pdf',
+  'text/xml',
+  'application/xml',
+  'application/hl7-cda+xml',
+  'application/sla',
+  'model/stl',
+  'model/x.stl-binary',
+  'model/obj',
+  'model/mtl',
+  'model/gltf-binary',
+])
 /** Values one answer may have; a larger study is asked for by series or instance. */
 const PARTS_MAX = 20_000
 
@@ -190,8 +206,7 @@ function frameParts(instance: StoredInstance, dataSet: DataSetBytes): BulkPart[]
 function documentOf(json: JsonDataSet, valueLength: number): { type: string; length: number } | undefined {
   const declared = json['00420012']?.Value?.[0]
   const type = typeof declared === 'string' ? parseMediaType(declared)?.essence : undefined
-  // What a browser would run is only given as bytes.
-  if (type === undefined || type.startsWith('multipart/')) return undefined
+  if (type === undefined || !DOCUMENT_TYPES.has(type)) return undefined
   const exact = json['00420015']?.Value?.[0]
   return { type, length: exact === valueLength - 1 ? valueLength - 1 : valueLength }
 }

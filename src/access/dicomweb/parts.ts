@@ -84,6 +84,8 @@ async function sendSingle(asked: Asked<unknown>, reply: FastifyReply, chosen: Ch
     'Content-Location': `${asked.baseUrl}${part.location}`,
     'Cache-Control': 'private, no-cache',
     'Accept-Ranges': 'bytes',
+    // Only a PDF is shown where it was asked for: a browser would take XML for a page.
+    'Content-Disposition': chosen.type === 'application/pdf' ? 'inline' : 'attachment',
     ETag: etag,
     Vary: 'Accept',
   }
