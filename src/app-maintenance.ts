@@ -1,6 +1,7 @@
 /** Verify, export, backup and rebuild-index put together over the embedded adapters. */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { backup as copyDatabase, DatabaseSync } from 'node:sqlite'
 import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
@@ -60,26 +61,22 @@ export function createMaintenance(dataDirectory: string, reader: ArchiveReader, 
     exportFolder: (out, options, tools) => exportFolder({ ...exporting, ...tools }, out, options),
     exportZip: (options, tools) => exportZip({ ...exporting, ...tools }, options),
     async backup(options, tools) {
-      // Not read-only, although it only reads: SQLite refuses `vacuum into` on a connection that may not write.
-      const db = openDatabase(database)
+      const db = new DatabaseSync(database)
+      const snapshot = async (path: string): Promise<void> => {
+        // Page by page, so that other work has its turn between steps.
+        await copyDatabase(db, path, { rate: SNAPSHOT_PAGES })
+      }
       try {
-        return await backup(
-          {
-            ...tools,
-            dataDirectory,
-            snapshot: (path) => {
-              db.run('vacuum into ?', path)
-            },
-            readSnapshot,
-          },
-          options,
-        )
+        return await backup({ ...tools, dataDirectory, snapshot, readSnapshot }, options)
       } finally {
         db.close()
       }
     },
   }
 }
+
+/** Pages of the index copied in one step: 8 MiB at the usual page size. */
+const SNAPSHOT_PAGES = 2048
 
 function readSnapshot(path: string): ReturnType<BackupTools['readSnapshot']> {
   const db = openDatabase(path, { readOnly: true })

@@ -76,7 +76,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       reader,
       segments,
       deletions,
-      deletionGraceDays: DELETION_GRACE_DAYS,
+      deletionGraceDays: archive.settings.get('deletion.graceDays'),
       damaged: (damage) => log.error(damage, 'stored bytes are not what was kept'),
     }),
     ...(storeRoutes({
@@ -133,9 +133,6 @@ function jobList(queue: JobQueue): JobList {
     },
   }
 }
-
-/** The bytes of what was deleted are kept this long: an undo window. threats.md K16. */
-const DELETION_GRACE_DAYS = 30
 
 async function healthReasons(archive: Archive): Promise<HealthReason[]> {
   const { readOnly, scanner, recovery } = await archive.writer.status()

@@ -19,6 +19,7 @@ import type { ArrivedBytes, OpenArrival, Provenance } from '#model/arrival.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
 import { compact } from '#operations/compaction.ts'
 import { createDeletions } from '#operations/deletion.ts'
+import { collectOrphans } from '#operations/orphans.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { openVault } from '#quarantine/vault.ts'
 import { rememberClean } from '#screening/scan.ts'
@@ -51,6 +52,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   const writer = createSqliteWriter(db)
   const segments = openFileSegments(folder('segments'), {
     reserveBytes: reserveBytes(config, dataDirectory),
+    alarm: (error) => logFault('the store became read-only', error),
   })
   const recovery = await segments.recover(writer.flushed())
   clearSpool(folder('spool'))
@@ -142,7 +144,9 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
         return undefined
       },
       compact: async (_job, signal) => {
-        await compact({ segments, kept: createKeptObjects(db), writer, commit, signal })
+        const kept = createKeptObjects(db)
+        await compact({ segments, kept, writer, commit, signal })
+        await collectOrphans({ segments, kept, signal })
         return undefined
       },
     },

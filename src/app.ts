@@ -92,7 +92,12 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     const securityWriter = caller.service<SecurityWriter>('security')
     const auditor = new Auditor(securityWriter, { windowSeconds: config.audit.readWindowSeconds })
     const writer = caller.service<WriterLifecycle>('lifecycle')
-    const counting = setInterval(() => void auditor.flush(), 10_000).unref()
+    const counting = setInterval(() => {
+      // Counts stay for the next try; the entries of who read are durable already.
+      auditor
+        .flush()
+        .catch((error: unknown) => process.emitWarning(`audit counts could not be written: ${String(error)}`))
+    }, 10_000).unref()
     return {
       dataDirectory,
       spoolDirectory: join(dataDirectory, 'spool'),
