@@ -101,6 +101,13 @@ const walks: { name: string; encoding?: Encoding; bytes: string; said: string[];
     rules: ['not-a-sequence'],
   },
   {
+    name: 'implicit: what the dictionary calls bytes may still hold items',
+    encoding: IMPLICIT_LE,
+    bytes: `4200 1100 ${OPEN} ${ITEM}00000000 ${SEQ_END}`,
+    said: ['00420011 SQ 8+-1 [', '0 16+0 {', '} 16', '] 24'],
+    rules: ['vr-wrong'],
+  },
+  {
     name: 'encapsulated Pixel Data',
     bytes: `e07f 1000 4f42 0000 ${OPEN} ${ITEM}00000000 ${ITEM}02000000 ffd8 ${SEQ_END}`,
     said: ['7FE00010 OB 12 (', '0 20+0', '1 28+2', ') 38'],
@@ -285,6 +292,11 @@ test('walk: limits of elements and items hold at their edge', () => {
     code: 'dicom.limit',
     rule: 'sequence-items',
   })
+})
+
+test('walk: a walk that takes too long ends', () => {
+  const many = Buffer.concat(Array.from({ length: 5000 }, () => hex(CS)))
+  assert.throws(() => walk(many, EXPLICIT_LE, { ...DEFAULT_LIMITS, timeMs: -1 }), { code: 'dicom.limit', rule: 'time' })
 })
 
 test('walk: elements in falling order cost no more than in rising order', () => {

@@ -257,8 +257,10 @@ export class DataSetWalker {
 
   #undefinedLength(level: WalkLevel, tag: number, valueAt: number, at: number): number {
     const vr = this.#header.vr
-    if (tag === PIXEL_DATA || vr === 'OB' || vr === 'OW') return this.#fragments(level, tag, vr, valueAt, at)
     const { encoding } = level
+    // Implicit VR has no encapsulation but where senders forgot to say which transfer syntax they meant.
+    const encapsulated = encoding.explicit && (vr === 'OB' || vr === 'OW')
+    if (tag === PIXEL_DATA || encapsulated) return this.#fragments(level, tag, vr, valueAt, at)
     if (vr === 'SQ') this.#openSequence(tag, vr, valueAt, -1, at, encoding)
     else if (vr === 'UN') this.#openSequence(tag, encoding.explicit ? vr : 'SQ', valueAt, -1, at, IMPLICIT_LE)
     else if (valueAt + 8 <= level.itemEnd && this.#header.tagAt(valueAt, encoding) === ITEM) {
