@@ -13,6 +13,7 @@ import type { WriteDataSet, WriteElement, WriteValue } from './write.ts'
 export type BulkDataResolver = (uri: string, path: string, vr: string) => WriteValue | undefined
 
 const SPECIFIC_CHARACTER_SET = 0x00080005
+const PIXEL_DATA = 0x7fe00010
 const UTF8 = Buffer.from('ISO_IR 192', 'latin1')
 /**
  * Reads one data set of the DICOM JSON Model (PS3.18 Annex F). Text becomes UTF-8, and (0008,0005) says so.
@@ -72,6 +73,7 @@ class JsonModelReader {
     if (!(value instanceof Map)) throw wrong(tag, 'an element is an object')
     const vr = value.get('vr') ?? vrOf(tag)
     if (typeof vr !== 'string' || !isStandardVr(vr)) throw wrong(tag, 'no value representation')
+    if (tag === PIXEL_DATA && kindOf(vr) !== 'binary') throw wrong(tag, `Pixel Data as ${vr}`)
     const forms = ['Value', 'InlineBinary', 'BulkDataURI'].filter((form) => value.has(form))
     if (forms.length > 1) throw wrong(tag, `${forms.join(' and ')} at once`)
     const path = above + tagText(tag)
@@ -113,8 +115,15 @@ class JsonModelReader {
     if (isSingleText(vr) && values.length > 1) throw wrong(tag, `${vr} has one value`)
     const texts = values.map((value) => (kind === 'name' ? nameText(tag, value) : valueText(tag, value)))
     const text = texts.join('\\')
-    for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) this.nonAscii = true
     if (!text.isWellFormed()) throw wrong(tag, 'half of a surrogate pair')
+    // Specific Character Set does not reach these VRs (PS3.5 section 6.1.2.3): bytes of an ill-formed original come and
+    // go as Latin 1, and what has no such byte is refused rather than garbled.
+    if (kind === 'ascii' || kind === 'decimal') {
+      if (/[^\0-\xff]/.test(text)) throw wrong(tag, `${vr} has characters beyond its repertoire`)
+      return Buffer.from(text, 'latin1')
+    }
+    // An ESC is no code extension here: as UTF-8 it stays what it is (PS3.5 section 6.1.2.5).
+    for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f || text[i] === '\x1b') this.nonAscii = true
     return Buffer.from(text, 'utf8')
   }
 }
