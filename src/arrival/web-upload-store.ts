@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import { statfs } from 'node:fs/promises'
 import { ArchiveError } from '#errors.ts'
 import type { Intake } from '#model/intake.ts'
+import { isFull, systemCode, writeFailure } from '#storage/disk.ts'
 import { ImportCount, type ImportLine } from './import-line.ts'
 import { importPaths } from './media-import.ts'
 import type { Spool } from './media-import-load.ts'
@@ -142,6 +143,10 @@ export class Uploads {
           at += chunk.byteLength
           known.touchedMs = Date.now()
         }
+      } catch (error) {
+        if (isFull(error)) throw writeFailure(error, 'the upload')
+        if (isBrokenOff(error)) throw new ArchiveError('request.malformed', 'the body broke off; what came is kept')
+        throw error
       } finally {
         await file.close()
       }
@@ -308,6 +313,11 @@ export class Uploads {
     this.#mine(id, owner)
     return this.#files.lines(id)
   }
+}
+
+/** The caller went away within a body. */
+function isBrokenOff(error: unknown): boolean {
+  return ['ECONNRESET', 'ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE'].includes(systemCode(error))
 }
 
 /** What a line written before a restart was counted as. */
