@@ -301,10 +301,11 @@ export class Uploads {
       await lines.close()
     }
     if (this.#stop.signal.aborted) return // stays `running`: taken up at the next start
-    known.state = { ...known.state, state: 'done', summary: count.summary() }
-    known.touchedMs = Date.now()
-    await this.#files.writeState(known.state)
+    const done: UploadState = { ...known.state, state: 'done', summary: count.summary() }
+    await this.#files.writeState(done) // told only once it would survive
     await this.#files.removeBytes(id)
+    known.state = done
+    known.touchedMs = Date.now()
     this.#told.emit(id)
   }
 
