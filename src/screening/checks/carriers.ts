@@ -15,6 +15,7 @@ export const carrierRules: readonly Rule[] = [
 
 /** End of central directory record and the longest comment. */
 const ZIP_TAIL_BYTES = 22 + 65_535
+const ZIP_END = 'PK\u0005\u0006'
 const PDF_HEAD_BYTES = 1024
 /** Volume descriptors of ECMA-119 stand at sectors 16 to 18. */
 const discMarks = [0x8001, 0x8801, 0x9001]
@@ -63,17 +64,15 @@ export function findCarriers(source: ByteSource): readonly Carrier[] {
 function findZipEnd(source: ByteSource): Carrier | null {
   const from = Math.max(0, source.size - ZIP_TAIL_BYTES)
   const tail = buffer(source.read(from, source.size))
-  for (let at = tail.lastIndexOf('PK\u0005\u0006', undefined, 'latin1'); at >= 0; ) {
-    if (at + 22 <= tail.byteLength) {
-      const directoryBytes = tail.readUInt32LE(at + 12)
-      const directoryAt = tail.readUInt32LE(at + 16)
-      const entries = tail.readUInt16LE(at + 10)
-      const ends = at + 22 + tail.readUInt16LE(at + 20) === tail.byteLength
-      const record = from + at
-      const named = entries > 0 && (isDirectory(source, record - directoryBytes) || isDirectory(source, directoryAt))
-      if (ends || named) return { kind: 'zip', detail: `a ZIP archive of ${entries} entries ends here`, offset: record }
-    }
-    at = at === 0 ? -1 : tail.lastIndexOf('PK\u0005\u0006', at - 1, 'latin1')
+  for (let at = tail.indexOf(ZIP_END, 0, 'latin1'); at >= 0; at = tail.indexOf(ZIP_END, at + 1, 'latin1')) {
+    if (at + 22 > tail.byteLength) break
+    const directoryBytes = tail.readUInt32LE(at + 12)
+    const directoryAt = tail.readUInt32LE(at + 16)
+    const entries = tail.readUInt16LE(at + 10)
+    const ends = at + 22 + tail.readUInt16LE(at + 20) === tail.byteLength
+    const record = from + at
+    const named = entries > 0 && (isDirectory(source, record - directoryBytes) || isDirectory(source, directoryAt))
+    if (ends || named) return { kind: 'zip', detail: `a ZIP archive of ${entries} entries ends here`, offset: record }
   }
   return null
 }

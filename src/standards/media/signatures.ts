@@ -182,10 +182,24 @@ for (const mark of marks) {
   const first = mark.bytes[0] as number
   byFirst[first] = [...(byFirst[first] ?? []), mark]
 }
-/** 1 where a binary mark starts, 2 where a word may start: one look-up per byte in the scan. */
-const interesting = new Uint8Array(256)
-for (const mark of marks) interesting[mark.bytes[0] as number] = 1
-for (const { word } of words) interesting[word.charCodeAt(0)] = (interesting[word.charCodeAt(0)] as number) | 2
+/** True for bytes that may begin one of the words. */
+const beginsWord = new Uint8Array(256)
+for (const { word } of words) beginsWord[word.charCodeAt(0)] = 1
+
+/** What findHidden looks for, by the first two bytes: 1 a mark, 2 a word of a script. One look-up per byte. */
+const pairs = new Uint8Array(65_536)
+const harmless = new Set<SignatureFamily>(['image', 'tiff', 'pdf'])
+function notePair(first: number, second: number, kind: number): void {
+  const pair = first * 256 + second
+  pairs[pair] = (pairs[pair] as number) | kind
+}
+for (const { bytes, family } of marks) if (!harmless.has(family)) notePair(bytes[0] as number, bytes[1] as number, 1)
+for (const { word, family } of words) {
+  if (family !== 'script') continue
+  for (const second of [word[1] as string, (word[1] as string).toUpperCase()]) {
+    notePair(word.charCodeAt(0), second.charCodeAt(0), 2)
+  }
+}
 
 /** What begins exactly at `at`, judged by its mark alone. */
 export function signatureAt(bytes: Uint8Array, at = 0): Signature | null {
@@ -218,7 +232,7 @@ export function markupAt(bytes: Uint8Array, at = 0): Signature | null {
 export function findMarkup(bytes: Uint8Array, from: number, to: number): FoundSignature | null {
   const end = Math.min(to, bytes.byteLength)
   for (let at = from; at < end; at++) {
-    if (((interesting[bytes[at] as number] as number) & 2) === 0) continue
+    if (beginsWord[bytes[at] as number] === 0) continue
     const found = wordAt(bytes, at)
     if (found !== null) return { family: found.family, name: found.name, offset: at }
   }
@@ -248,37 +262,40 @@ function mzLeadsToPe(source: ByteSource, at: number, end: number): boolean {
  */
 export function findHidden(source: ByteSource, start: number, end: number, weakAtStart = true): FoundSignature | null {
   const window = source.read(start, Math.min(end, start + SIGNATURE_WINDOW_BYTES))
-  const length = window.byteLength
-  for (let at = 0; at < length; at++) {
-    const kind = interesting[window[at] as number] as number
+  const last = window.byteLength - 1
+  let first = window[0] as number
+  for (let at = 0; at < last; at++) {
+    const second = window[at + 1] as number
+    const kind = pairs[first * 256 + second] as number
+    first = second
     if (kind === 0) continue
-    if ((kind & 1) !== 0) {
-      const candidates = byFirst[window[at] as number]
-      if (candidates !== undefined) {
-        for (const mark of candidates) {
-          if (mark.family === 'image' || mark.family === 'tiff' || mark.family === 'pdf') continue
-          if (!matches(window, at, mark.bytes)) continue
-          const first = at === 0
-          if (mark.family === 'compressed' && !first) continue
-          if (mark.family === 'script' && !first) continue
-          if (
-            (first && weakAtStart) ||
-            mark.strong(window, at) ||
-            (mark.name.startsWith('Windows exe') && mzLeadsToPe(source, start + at, end))
-          ) {
-            return { family: mark.family, name: mark.name, offset: start + at }
-          }
-        }
-      }
-    }
-    if ((kind & 2) !== 0) {
-      const word = wordAt(window, at)
-      if (word !== null && word.family === 'script' && (at === 0 || word.word !== '@echo')) {
-        return { family: word.family, name: word.name, offset: start + at }
-      }
-    }
+    const found = hiddenAt(source, window, start, at, end, kind, weakAtStart)
+    if (found !== null) return { family: found.family, name: found.name, offset: start + at }
   }
   return null
+}
+
+function hiddenAt(
+  source: ByteSource,
+  window: Uint8Array,
+  start: number,
+  at: number,
+  end: number,
+  kind: number,
+  weakAtStart: boolean,
+): Signature | null {
+  const candidates = (kind & 1) === 0 ? undefined : byFirst[window[at] as number]
+  if (candidates !== undefined) {
+    for (const mark of candidates) {
+      if (harmless.has(mark.family) || !matches(window, at, mark.bytes)) continue
+      if (at > 0 && (mark.family === 'compressed' || mark.family === 'script')) continue
+      if ((at === 0 && weakAtStart) || mark.strong(window, at)) return mark
+      if (mark.bytes[0] === 0x4d && mark.bytes.length === 2 && mzLeadsToPe(source, start + at, end)) return mark
+    }
+  }
+  if ((kind & 2) === 0) return null
+  const word = wordAt(window, at)
+  return word !== null && word.family === 'script' && (at === 0 || word.word !== '@echo') ? word : null
 }
 
 /** True when the bytes read as text: no NUL, hardly any control characters, mostly ASCII or UTF-8. Empty is not text. */
