@@ -35,11 +35,16 @@ interface RecordRow {
 /**
  * Reads of an index on SQLite: on a read-only connection of its own, or on the writer's.
  * @param db migrated
+ * @param options.searchWindow index entries one step of a filtered walk looks at
  */
-export function createSqliteReader(db: Database, table: SearchableTable = standardSearchables()): ArchiveReader {
+export function createSqliteReader(
+  db: Database,
+  table: SearchableTable = standardSearchables(),
+  options?: { readonly searchWindow?: number },
+): ArchiveReader {
   const texts = createTexts(db)
   const stored = createStoredReader(db, texts)
-  const { search, count } = createSearch(db, texts, table)
+  const { search, count } = createSearch(db, texts, table, options?.searchWindow)
 
   function json<T>(key: number): T {
     return JSON.parse(texts.valueOf(key)) as T
@@ -47,8 +52,8 @@ export function createSqliteReader(db: Database, table: SearchableTable = standa
 
   return {
     ...stored,
-    search: async (query, visibility) => search(query, visibility),
-    count: async (query, visibility) => count(query, visibility),
+    search,
+    count,
 
     async record(objectId): Promise<ObjectRecord | undefined> {
       const row = db.get<RecordRow>(

@@ -15,6 +15,8 @@ export interface Compiled {
   readonly warnings: readonly string[]
   /** Keys of attributes that were matched: they are returned. */
   readonly keys: readonly string[]
+  /** Conditions that bound a walk by study date, and one by name. */
+  readonly bounds: { readonly date: readonly Condition[]; readonly name: readonly Condition[] }
   /** Every filter can be decided inside the wide indexes on study. */
   readonly covered: boolean
   /** The only filter is a range of study dates, or none. */
@@ -314,6 +316,7 @@ export function createCompiler(
   return (query, level) => {
     const where: Condition[] = []
     const sources: Source[] = []
+    const bounds = { date: [] as Condition[], name: [] as Condition[] }
     const warnings: string[] = []
     const keys: string[] = []
     for (const { path, how } of query.match) {
@@ -337,9 +340,11 @@ export function createCompiler(
       const made = declared(attribute, how, query.fuzzy)
       where.push(made.where)
       sources.push(...made.sources)
+      if (key === STUDY_DATE) bounds.date.push(made.where)
+      if (made.where.sql.startsWith('s.name_key >= ?') && !made.where.sql.includes(' or ')) bounds.name.push(made.where)
     }
     const covered = query.match.every(({ path, how }) => how.is === 'universal' || COVERED.has(pathKey(path)))
-    return { where, sources, warnings, keys, dates: datesOnly(query), covered }
+    return { where, sources, bounds, warnings, keys, dates: datesOnly(query), covered }
   }
 }
 

@@ -124,19 +124,32 @@ export function afterCursor(level: Level, order: Order, cursor: string): Conditi
     if (typeof value === 'string' || typeof value === 'number') return value
     throw refuse()
   })
+  return beyond(order, bound)
+}
+
+/** What stands behind the given order keys. Leads with a bound on the first key, for the index to seek. */
+export function beyond(order: Order, values: readonly (string | number)[]): Condition {
   let sql = ''
   const params: SqlParam[] = []
   for (let i = order.keys.length - 1; i >= 0; i--) {
     const { sql: column, descending } = order.keys[i] ?? key('')
-    const beyond = descending ? '<' : '>'
-    const value = bound[i] ?? ''
+    const sign = descending ? '<' : '>'
+    const value = values[i] ?? ''
     if (sql === '') {
-      sql = `${column} ${beyond} ?`
+      sql = `${column} ${sign} ?`
       params.unshift(value)
     } else {
-      sql = `${column} ${beyond}= ? and (${column} ${beyond} ? or (${column} = ? and ${sql}))`
+      sql = `${column} ${sign}= ? and (${column} ${sign} ? or (${column} = ? and ${sql}))`
       params.unshift(value, value, value)
     }
   }
   return { sql, params }
+}
+
+/** What stands up to and at the given order keys: the rest of `beyond`. */
+export function upTo(order: Order, values: readonly (string | number)[]): Condition {
+  const [first] = order.keys
+  const behind = beyond(order, values)
+  const sql = `${first?.sql} ${first?.descending === true ? '>=' : '<='} ? and not (${behind.sql})`
+  return { sql, params: [values[0] ?? '', ...behind.params] }
 }
