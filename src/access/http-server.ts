@@ -261,7 +261,9 @@ export function buildHttp(options: HttpOptions): Built {
     const body = route.body === 'json' ? await readJson(raw, config.limits) : undefined
     const asked = new LetIn(options.auditor, request, reply, { body, subject, visibility, origin })
     const answer = await route.handle(asked, reply)
-    return answer === undefined && !reply.sent ? reply.send() : answer
+    // Of a caller who went away in the middle the answer has begun and never ends.
+    const begun = reply.sent || reply.raw.headersSent || reply.raw.destroyed
+    return answer === undefined && !begun ? reply.send() : answer
   }
 
   function register(

@@ -49,6 +49,7 @@ export async function memoryArchive(more: (keep: (file: Uint8Array) => Promise<K
   const damages: Damage[] = []
   const audited: { kind: string; studyInstanceUID?: string | undefined; count?: number | undefined }[] = []
   const deletions: Deletions = { delete: async (deletion) => writer.delete(deletion).length }
+  const logged: string[] = []
   /** Objects whose stored bytes read wrong. */
   const rotten = new Set<string>()
 
@@ -143,6 +144,7 @@ export async function memoryArchive(more: (keep: (file: Uint8Array) => Promise<K
         audited.push({ kind, studyInstanceUID: studyInstanceUID ?? undefined, count })
       },
     },
+    log: { error: (_about, message) => logged.push(message) },
     open: true,
     authenticationReady: true,
   })
@@ -156,6 +158,7 @@ export async function memoryArchive(more: (keep: (file: Uint8Array) => Promise<K
     reader,
     damages,
     audited,
+    logged,
     /** From now on one bit of what is read of this object is wrong. */
     async rot({ study, series, instance }: Kept) {
       const scope = { studyInstanceUID: study, seriesInstanceUID: series, sopInstanceUID: instance }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import http from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import yauzl from 'yauzl'
@@ -456,6 +457,22 @@ describe('WADO-RS', () => {
         assert.match(partsOf(answer)[0]?.body.toString() ?? '', /<NativeDicomModel/)
     })
   }
+
+  test('callers who go away in the middle leave no trace and no error', async () => {
+    const { kept, bytes } = file('large')
+    archive.logged.length = 0
+    for (const accept of [SINGLE_STAR, STAR, 'application/zip']) {
+      await new Promise<void>((resolve) => {
+        const request = http.get(archive.root + kept.path, { agent: false, headers: { accept } }, (answer) => {
+          answer.once('data', () => answer.destroy())
+          answer.once('close', resolve)
+        })
+        request.on('error', resolve)
+      })
+    }
+    assert.ok((await archive.get(kept.path, { accept: SINGLE_STAR })).body.equals(bytes))
+    assert.deepEqual(archive.logged, [])
+  })
 
   test('delete: gone from every resource, 404 the second time', async () => {
     const kept = await archive.keep(part10({ elements: own(multiFrame(1)) }))
