@@ -6,6 +6,8 @@ import { hash } from 'node:crypto'
 import type { Door, OpenArrival } from '#model/arrival.ts'
 import type { ScanReport } from '#model/finding.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
+import { decodeText } from '#standards/dicom/charset.ts'
+import { readCharsets } from '#standards/dicom/data-set.ts'
 import { DicomError } from '#standards/dicom/errors.ts'
 import { type FileMeta, type NotPart10, readFileMeta } from '#standards/dicom/file-meta.ts'
 import { DEFAULT_LIMITS, type DicomLimits } from '#standards/dicom/limits.ts'
@@ -271,17 +273,24 @@ function reasonOf({ verdict, worst, findings }: Decision): string {
   return 'accepted'
 }
 
+const SPECIFIC_CHARACTER_SET = 0x00080005
+
 function identityOf(facts: BodyFacts): Identity {
   const value = (tag: number): string | null => facts.text.get(tag) || null
+  const charsets = readCharsets(Buffer.from(facts.text.get(SPECIFIC_CHARACTER_SET) ?? '', 'latin1'))
+  const decoded = (tag: number, kind: 'pn' | 'single'): string | null => {
+    const text = value(tag)
+    return text === null ? null : decodeText(Buffer.from(text, 'latin1'), charsets, kind)
+  }
   return {
     sopClassUID: value(0x00080016),
     sopInstanceUID: value(0x00080018),
     studyInstanceUID: value(0x0020000d),
     seriesInstanceUID: value(0x0020000e),
     patient: {
-      name: value(0x00100010),
-      id: value(0x00100020),
-      issuer: value(0x00100021),
+      name: decoded(0x00100010, 'pn'),
+      id: decoded(0x00100020, 'single'),
+      issuer: decoded(0x00100021, 'single'),
       birthDate: value(0x00100030),
     },
   }

@@ -8,7 +8,7 @@ export interface Identity {
   readonly studyInstanceUID: string | null
   readonly seriesInstanceUID: string | null
   readonly patient: {
-    /** (0010,0010) as its bytes read in Latin 1: for the quarantine page only, decoded by whoever shows it. */
+    /** (0010,0010) in the object's character set, component groups joined by `=`: for the quarantine list only. */
     readonly name: string | null
     readonly id: string | null
     readonly issuer: string | null
