@@ -27,6 +27,7 @@ import { createClamd } from '#screening/scanner/clamd.ts'
 import { screen } from '#screening/screen.ts'
 import { auditEvent } from '#security/audit.ts'
 import { originatorOf, screeningPolicyFor } from '#security/originators.ts'
+import type { AuditEvent } from '#security/ports.ts'
 import { settingIn } from '#security/site-settings.ts'
 import { DEFAULT_LIMITS, type DicomLimits } from '#standards/dicom/limits.ts'
 import { entryNames } from '#storage/entry-names.ts'
@@ -73,7 +74,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     transaction: (fn) => db.transaction(fn),
     registerHeld: (row) => held.hold(row),
     audit: (entries) => {
-      if (entries.length > 0) securityWriter.appendAudit(entries.map(storeEvent))
+      if (entries.length > 0) securityWriter.appendAudit(entries.flatMap(storeEvents))
     },
     entryNames: (uid, sha256) => entryNames(uid, sha256, 1),
   })
@@ -205,15 +206,14 @@ function dicomLimits(configured: Config['limits']): DicomLimits {
   }
 }
 
-function storeEvent(entry: LaneAudit) {
-  return auditEvent(entry.user ?? 'anonymous', {
-    kind: 'store',
-    outcome: entry.outcome === 'stored' ? 'success' : 'denied',
-    address: entry.address,
-    studyInstanceUID: entry.studyInstanceUID,
-    detail: entry.outcome,
-    count: entry.count,
-  })
+/** What a group of arrivals leaves in the audit trail: that it came, and a Security Alert for a whole attack. */
+function storeEvents(entry: LaneAudit): AuditEvent[] {
+  const about = { address: entry.address, studyInstanceUID: entry.studyInstanceUID, count: entry.count }
+  const who = entry.user ?? 'anonymous'
+  const outcome = entry.outcome === 'stored' ? 'success' : 'denied'
+  const stored = auditEvent(who, { ...about, kind: 'store', outcome, detail: entry.outcome })
+  if (entry.alerts === null) return [stored]
+  return [stored, auditEvent(who, { ...about, kind: 'alert', outcome, detail: entry.alerts })]
 }
 
 const line = parentPort

@@ -50,6 +50,8 @@ export interface LaneAudit {
   readonly address: string | null
   readonly outcome: 'stored' | 'held' | 'refused'
   readonly studyInstanceUID: string | null
+  /** Rules that found a whole attack, not just its signature: a Security Alert. threats.md section 1.1. */
+  readonly alerts: string | null
   readonly count: number
 }
 
@@ -334,12 +336,15 @@ function audited(decided: readonly Decided[]): LaneAudit[] {
     if (base.verdict === 'skip') continue
     const became = outcome.is === 'hold' ? 'held' : outcome.is === 'store' || duplicate ? 'stored' : 'refused'
     const { user, address } = base.provenance
-    const key = JSON.stringify([user, address, became, base.studyInstanceUID])
+    const alarming = base.findings.filter(({ severity }) => severity === 'alert')
+    const alerts = alarming.length === 0 ? null : alarming.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ')
+    const key = JSON.stringify([user, address, became, base.studyInstanceUID, alerts])
     groups.set(key, {
       user,
       address,
       outcome: became,
       studyInstanceUID: base.studyInstanceUID,
+      alerts,
       count: (groups.get(key)?.count ?? 0) + 1,
     })
   }
