@@ -109,6 +109,6 @@ describe('samples over DICOMweb', { skip: !existsSync(samples) && `no samples at
         `${name} bulk data: ${bulk.status} ${bulk.body.toString('latin1', 0, 200)}`,
       )
     }
-    assert.equal(server.errors(), '')
+    assert.equal(server.faults(), '')
   })
 })

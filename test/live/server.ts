@@ -16,6 +16,8 @@ export interface LiveServer {
   readonly exited: Promise<number | null>
   /** What it said on stderr so far. */
   errors(): string
+  /** Lines of its log that tell a fault of ours (pino level 50 and above). */
+  faults(): string
 }
 
 const root = join(import.meta.dirname, '../..')
@@ -63,6 +65,11 @@ export async function startServer(options: {
     dataDirectory: options.dataDirectory,
     exited,
     errors: () => errors,
+    faults: () =>
+      errors
+        .split('\n')
+        .filter((line) => /"level":[56]0/.test(line))
+        .join('\n'),
     async stop() {
       child.kill('SIGTERM')
       return await exited
