@@ -317,6 +317,8 @@ describe('WADO-RS', () => {
     { accept: `multipart/related; type=image/jpeg; transfer-syntax=${JPEG_BASELINE}`, status: 200 },
     { accept: 'multipart/related; type="image/*"', status: 200 },
     { accept: 'multipart/related; type=application/octet-stream; transfer-syntax=*', status: 200 },
+    { accept: `multipart/related; type="application/octet-stream"; transfer-syntax=${JPEG_BASELINE}`, status: 200 },
+    { accept: `multipart/related; type="application/octet-stream"; transfer-syntax=${EXPLICIT_LE}`, status: 406 },
     { accept: 'image/jpeg', status: 200 },
     { accept: 'multipart/related; type="application/octet-stream"', status: 406 },
     { accept: 'multipart/related; type="image/jls"', status: 406 },

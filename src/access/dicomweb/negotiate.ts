@@ -94,8 +94,8 @@ export function bulkCandidates(ranges: readonly AcceptRange[]): BulkCandidate[] 
 /**
  * Chooses a candidate for content of `mediaType` written in `syntax` (a Transfer Syntax UID).
  *
- * `application/octet-stream` together with `transfer-syntax=*` takes compressed frames as they are, under their own
- * media type: that is how viewers ask for "whatever is stored".
+ * `application/octet-stream` together with `transfer-syntax=*`, or with the stored syntax by name, takes compressed
+ * frames as they are, under their own media type: that is how viewers ask for "whatever is stored".
  */
 export function chooseBulk<C extends BulkCandidate>(
   candidates: readonly C[],
@@ -103,9 +103,9 @@ export function chooseBulk<C extends BulkCandidate>(
   syntax: string,
 ): C | undefined {
   return candidates.find((candidate) => {
-    const typeFits =
-      isAny(candidate.root, mediaType) || (candidate.root === 'application/octet-stream' && candidate.syntax === '*')
-    return typeFits && (candidate.syntax === undefined || candidate.syntax === '*' || candidate.syntax === syntax)
+    const bySyntax = candidate.syntax === '*' || candidate.syntax === syntax
+    const typeFits = isAny(candidate.root, mediaType) || (candidate.root === 'application/octet-stream' && bySyntax)
+    return typeFits && (candidate.syntax === undefined || bySyntax)
   })
 }
 

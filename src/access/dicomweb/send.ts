@@ -12,7 +12,7 @@ export type SegmentReads = Pick<SegmentStore, 'read'>
 /** Largest and smallest piece of one read, in bytes, and what all answers under way may hold together. */
 const PIECE_MAX = 1024 * 1024
 const PIECE_MIN = 64 * 1024
-const HELD_BYTES_MAX = 64 * 1024 * 1024
+const HELD_BYTES_MAX = 32 * 1024 * 1024
 const PAGE_BYTES = 4096
 const IDLE_MS_MAX = 120_000
 /** Read in one go when nothing else presses: one read per frame. */
