@@ -121,10 +121,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       async close() {
         clearInterval(counting)
         await auditor.flush(true)
+        segments.close()
+        db.close() // before the writer's: the last one that may write puts the log back into the database
         await writer.close()
         await worker.terminate()
-        segments.close()
-        db.close()
       },
     }
   }
