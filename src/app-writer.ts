@@ -76,7 +76,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     audit: (entries) => {
       if (entries.length > 0) securityWriter.appendAudit(entries.flatMap(storeEvents))
     },
-    entryNames: (uid, sha256) => entryNames(uid, sha256, 1),
+    entryNames,
   })
 
   /** Policies are read again only when a setting or an originator changed. */

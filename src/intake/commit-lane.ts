@@ -42,7 +42,11 @@ export interface LaneTools {
   registerHeld(row: HeldRow): string
   /** One audit entry per sender and study of a group, in the same transaction. */
   audit(entries: readonly LaneAudit[]): void
-  entryNames(sopInstanceUID: string, sha256: string): { readonly object: string; readonly record: string }
+  entryNames(
+    sopInstanceUID: string,
+    sha256: string,
+    version: number,
+  ): { readonly object: string; readonly record: string }
 }
 
 export interface LaneAudit {
@@ -144,8 +148,9 @@ export function createCommitLane(tools: LaneTools): CommitLane {
     for (const one of decided) {
       const { outcome } = one
       if (outcome.is !== 'store' || one.failed !== undefined) continue
-      const record = objectRecord(one.base, outcome, one.arrival)
-      const names = tools.entryNames(outcome.uids.sopInstanceUID, outcome.kept.digests.kept)
+      const version = tools.writer.nextVersion(outcome.uids.sopInstanceUID)
+      const record = objectRecord(one.base, outcome, one.arrival, version)
+      const names = tools.entryNames(outcome.uids.sopInstanceUID, outcome.kept.digests.kept, version)
       const recordEntry: Entry = { name: names.record, content: [Buffer.from(JSON.stringify(record))] }
       if (outcome.kept.in === 'memory') {
         inMemory.push({ outcome, record })
@@ -287,11 +292,11 @@ function settle(base: Base, outcome: Outcome, objectId: string | null, duplicate
   return { base, outcome, arrival, duplicate }
 }
 
-function objectRecord(base: Base, outcome: Storing, arrival: ArrivalRecord): ObjectRecord {
+function objectRecord(base: Base, outcome: Storing, arrival: ArrivalRecord, version: number): ObjectRecord {
   return {
     format: 1,
     objectId: arrival.objectId ?? '',
-    version: 1,
+    version,
     sopInstanceUID: outcome.uids.sopInstanceUID,
     digests: outcome.kept.digests,
     dataSetOffset: outcome.kept.dataSetOffset,
