@@ -19,7 +19,7 @@ import { ArchiveError } from '#errors.ts'
 import type { JobQueue } from '#model/job-queue.ts'
 import type { Route } from '#model/route.ts'
 import { authenticator } from '#security/authenticate.ts'
-import type { Archive } from './app.ts'
+import { type Archive, reserveBytes } from './app.ts'
 
 export interface ServeOptions {
   /** `--open`: loopback only, no login. */
@@ -82,6 +82,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     ...(storeRoutes({
       intake,
       spoolDirectory,
+      spool: { bytesMax: config.limits.objectSize, reserveBytes: reserveBytes(config, archive.dataDirectory) },
       report: (error) => log.error({ err: error }, 'an instance could not be taken in'),
     }) as Route[]),
   ]
