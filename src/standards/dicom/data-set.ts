@@ -212,7 +212,8 @@ export function text(dataSet: DataSet, tag: number): string | null {
   const vr = readableVr(element)
   const kind = kindOf(vr)
   if (kind !== 'text' && kind !== 'name') return elementStrings(dataSet, element).join('\\') || null
-  const decoded = decodeText(bytesOf(dataSet, element), dataSet.charsets, isSingleText(vr) ? 'text' : 'single')
+  const { charsets } = dataSet // read first: the next read may reuse the memory of the value
+  const decoded = decodeText(bytesOf(dataSet, element), charsets, isSingleText(vr) ? 'text' : 'single')
   return withoutPadding(decoded, isSingleText(vr)) || null
 }
 
@@ -255,12 +256,8 @@ export function elementStrings(dataSet: DataSet, element: Element): string[] {
   if (element.valueLength <= 0 || element.items !== undefined) return []
   const vr = readableVr(element)
   if (kindOf(vr) === 'binary') return []
-  return decodeStrings(
-    vr,
-    bytesOf(dataSet, element),
-    dataSet.charsets,
-    element.vr !== 'UN' && dataSet.encoding.bigEndian,
-  )
+  const { charsets } = dataSet // read first: the next read may reuse the memory of the value
+  return decodeStrings(vr, bytesOf(dataSet, element), charsets, element.vr !== 'UN' && dataSet.encoding.bigEndian)
 }
 
 /** The VR a value is read by: for UN what the dictionary knows, since UN carries the value as implicit VR would. */
