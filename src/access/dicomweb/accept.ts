@@ -124,12 +124,12 @@ export type AnswerForm =
   | { readonly is: 'json'; readonly contentType: 'application/dicom+json' | 'application/json' }
   | { readonly is: 'xml' }
 
-/** A range of `multipart/related` names its root type; without one XML is the only multipart form there is. */
+/** A range of `multipart/related` has to name its root type. PS3.18 section 8.6.1.2; services.md A.5. */
 function takesXml(range: AcceptRange): boolean {
   if (takes(range, 'application', 'dicom+xml') && range.subtype === 'dicom+xml') return true
   if (range.type !== 'multipart' || !takes(range, 'multipart', 'related')) return false
   const root = range.params.get('type')?.toLowerCase()
-  return root === undefined || root === '*/*' || root === 'application/dicom+xml'
+  return root === '*/*' || root === 'application/dicom+xml'
 }
 
 /**
