@@ -58,14 +58,17 @@ export async function* expandZip(container: Container, into: ContainerImport): A
   }
   const check = new FileSetCheck()
   const last: ZipMember[] = []
+  let empty = true
   try {
     for await (const member of archive.members()) {
       if (container.signal.aborted) return
+      if (member.kind !== 'directory') empty = false
       const memberLabel = `${label}!/${member.name}`
       if (member.kind === 'directory' || into.passesOver(memberLabel)) continue
       if (into.isFileSetIndex(memberLabel)) last.push(member)
       else if (!(yield* expandMember(memberLabel, member, container, into, check))) return
     }
+    if (empty) yield told({ line: lineWithoutArrival(label, 'skip', 'not-an-object', 'an empty container'), bytes: 0 })
     for (const member of last) check.sawIndex(`${label}!/${member.name}`)
     for (const member of last) {
       if (!(yield* expandMember(`${label}!/${member.name}`, member, container, into, check))) return

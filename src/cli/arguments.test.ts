@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { helpOf, helpOfAll, parseCommandLine } from './arguments.ts'
 import { type Command, UsageError } from './command.ts'
 import { commands } from './commands.ts'
-import { plain, progressLine, sizeText } from './terminal.ts'
+import { oneLine, plain, progressLine, sizeText } from './terminal.ts'
 
 function command(name: string): Command {
   const found = commands.find((each) => each.name === name)
@@ -52,6 +52,7 @@ test('command line: every command of the contract is there and has help', () => 
 test('terminal: control and direction characters are shown, not obeyed', () => {
   assert.equal(plain('a\u001b[2Jb\u202Ecd\u0007'), 'a\\u001b[2Jb\\u202ecd\\u0007')
   assert.equal(plain('Müller 日本\n\tx'), 'Müller 日本\n\tx')
+  assert.equal(oneLine('I1\naccept  I2\t\u001b'), 'I1\\u000aaccept  I2\\u0009\\u001b')
 })
 
 test('terminal: the progress line fits the terminal', () => {

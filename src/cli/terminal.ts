@@ -91,6 +91,11 @@ export function sizeText(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
 }
 
+/** As `plain`, for what must stay one line: a name on a medium cannot forge the line of another file. */
+export function oneLine(text: string): string {
+  return plain(text).replace(/[\n\t]/g, (character) => (character === '\n' ? '\\u000a' : '\\u0009'))
+}
+
 /** Names from media may carry control and direction characters; a terminal must not obey them. threats.md E1, R16. */
 export function plain(text: string): string {
   return text.replace(/\p{Cc}|\p{Bidi_Control}/gu, (character) => {

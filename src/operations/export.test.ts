@@ -62,6 +62,10 @@ test('export: plain files, named by UIDs, equal to what is kept', async () => {
     const studies = [first.split('/')[0] ?? '']
     const one = await exportFolder(toolsOf(archive), join(folder, 'one'), { studies })
     assert.equal(one.files, files.filter((file) => file.startsWith(`${studies[0]}/`)).length)
+    const items: ExportItem[] = []
+    const none = await exportFolder(toolsOf(archive, items), join(folder, 'none'), { studies: ['1.2.3'] })
+    assert.deepEqual([none.files, none.failed], [0, 1])
+    assert.deepEqual(items, [{ path: '1.2.3', sopInstanceUid: null, bytes: 0, failure: 'there is no such study' }])
     await assert.rejects(
       exportFolder(toolsOf(archive), out),
       (error) => error instanceof ArchiveError && error.code === 'request.conflict',

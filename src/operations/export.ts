@@ -24,7 +24,8 @@ export interface ExportTools {
 
 export interface ExportItem {
   readonly path: string
-  readonly sopInstanceUid: string
+  /** Null for a study that was asked for and is not there. */
+  readonly sopInstanceUid: string | null
   readonly bytes: number
   /** Null when it was written; else why not. */
   readonly failure: string | null
@@ -135,6 +136,7 @@ class ExportRun {
         if (this.#options.media === true) await this.#describe(instance)
         yield { path, instance }
       }
+      if (image === 0 && this.#options.studies !== undefined) this.#absent(studyInstanceUID)
     }
   }
 
@@ -149,6 +151,12 @@ class ExportRun {
     this.#texts.delete(instance.objectId)
     const sopInstanceUid = instance.sopInstanceUID
     this.#tools.onItem?.({ path: path.join('/'), sopInstanceUid, bytes, failure })
+  }
+
+  /** A study asked for by its UID and not kept is told: an empty export must not look like a whole one. */
+  #absent(studyInstanceUID: string): void {
+    this.#counts.failed++
+    this.#tools.onItem?.({ path: studyInstanceUID, sopInstanceUid: null, bytes: 0, failure: 'there is no such study' })
   }
 
   summary(): ExportSummary {

@@ -91,6 +91,7 @@ function makeDisc(root: string): void {
     ]),
   )
   writeFileSync(join(root, 'deep.zip'), deepest)
+  writeFileSync(join(root, 'hollow.zip'), zip([]))
   writeFileSync(join(root, 'bomb.zip'), bomb())
   const torn = zip([
     { name: 'I7', content: g },
@@ -133,7 +134,7 @@ test('import: a disc with everything on it, twice, and beside a running server',
 
   assert.ok(rules('more.zip!/../../outside/I5').includes('E1'))
   assert.equal(existsSync(join(place.path, 'outside')), false)
-  for (const name of ['viewer.exe', 'AUTORUN.INF', 'link', 'pipe', 'more.zip!/notes.txt', 'empty']) {
+  for (const name of ['viewer.exe', 'AUTORUN.INF', 'link', 'pipe', 'more.zip!/notes.txt', 'hollow.zip', 'empty']) {
     assert.equal(line(name).verdict, 'skip', `${name}: ${line(name).reason}`)
     assert.ok(rules(name).length > 0, `${name} says nothing`)
   }

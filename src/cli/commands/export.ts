@@ -86,7 +86,7 @@ class Tally {
   async end(summary: ExportSummary): Promise<ExitStatus> {
     await this.#told
     const { files, bytes, failed, seconds } = summary
-    const but = failed === 0 ? '' : `, ${failed} could not be read`
+    const but = failed === 0 ? '' : `, ${failed} could not be given`
     await this.#emit({
       json: { summary },
       text: `${files} files, ${sizeText(bytes)} in ${seconds} s${but}`,

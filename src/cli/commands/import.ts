@@ -3,7 +3,7 @@ import { type ImportLine, needsAttention } from '#arrival/import-line.ts'
 import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
 import type { Archive } from '../../app.ts'
 import { type ArchiveCommand, type Emit, type ExitStatus, type Flag, type Given, isSet, text } from '../command.ts'
-import { sizeText } from '../terminal.ts'
+import { oneLine, sizeText } from '../terminal.ts'
 
 const FLAGS: { readonly [name: string]: Flag } = {
   originator: { type: 'string', value: 'NAME', about: 'who the medium is from; a registered name brings its policies' },
@@ -103,7 +103,7 @@ function countOf(line: ImportLine): 'stored' | 'known' | 'held' | 'refused' | 's
 function lineText(line: ImportLine): string {
   const rules = [...new Set(line.findings.map(({ rule }) => rule))].join(' ')
   const number = line.quarantineId === null ? '' : ` [${line.quarantineId}]`
-  return `${line.verdict.padEnd(10)} ${line.path}  ${line.reason}${rules === '' ? '' : ` (${rules})`}${number}`
+  return oneLine(`${line.verdict.padEnd(10)} ${line.path}  ${line.reason}${rules === '' ? '' : ` (${rules})`}${number}`)
 }
 
 function summaryText(summary: ImportSummary, judgeOnly: boolean): string {
