@@ -55,6 +55,8 @@ interface Described {
 /** Runs in the process that owns the data directory: this one, or the one that is reached through its socket. */
 export interface ArchiveCommand extends Described {
   readonly runs: 'in-owner'
+  /** It is about what is kept: a data directory that is not there is a mistyped one, not an empty archive. */
+  readonly needsData?: true
   run(archive: Archive, given: Given, emit: Emit, signal: AbortSignal): Promise<ExitStatus>
 }
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ArchiveError, type ErrorCode, failures } from '#errors.ts'
@@ -17,7 +18,8 @@ const RETRY_MS = 100
  * Runs a command where the data is owned: in the owner through its socket, or here, owning the data meanwhile so
  * that others can reach this process the same way.
  *
- * @throws ArchiveError 'archive.owned' when somebody owns the data and does not answer
+ * @throws ArchiveError 'archive.owned' when somebody owns the data and does not answer; 'request.not-found' when the
+ *   command is about what is kept and there is no such directory
  */
 export async function runInOwner(
   command: ArchiveCommand,
@@ -27,6 +29,9 @@ export async function runInOwner(
   signal: AbortSignal,
   others: readonly ArchiveCommand[],
 ): Promise<ExitStatus> {
+  if (command.needsData === true && !existsSync(dataDirectory)) {
+    throw new ArchiveError('request.not-found', `there is no data directory ${dataDirectory}`)
+  }
   const giveUpAt = performance.now() + OWNER_WAIT_MS
   for (;;) {
     const socket = await connect(dataDirectory)

@@ -14,6 +14,7 @@ const PASSPHRASE: Flag = {
 
 export const backupCommand: ArchiveCommand = {
   runs: 'in-owner',
+  needsData: true,
   name: 'backup',
   summary: 'Copy the archive to a folder while it runs',
   operands: '',

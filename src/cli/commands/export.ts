@@ -19,6 +19,7 @@ import { sizeText } from '../terminal.ts'
 
 export const exportCommand: ArchiveCommand = {
   runs: 'in-owner',
+  needsData: true,
   name: 'export',
   summary: 'Write plain Part 10 files, for another system or for a disc',
   operands: '',

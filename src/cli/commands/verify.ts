@@ -2,6 +2,7 @@ import type { ArchiveCommand } from '../command.ts'
 
 export const verifyCommand: ArchiveCommand = {
   runs: 'in-owner',
+  needsData: true,
   name: 'verify',
   summary: 'Read everything kept and compare it with its digests and the index',
   operands: '',
