@@ -11,7 +11,7 @@
 import { randomUUID } from 'node:crypto'
 import { ArchiveError } from '#errors.ts'
 import type { Arrival, ArrivedBytes, OpenArrival, Provenance, Receipt } from '#model/arrival.ts'
-import type { Finding, ScanReport } from '#model/finding.ts'
+import type { Finding } from '#model/finding.ts'
 import type { Intake } from '#model/intake.ts'
 import type { HeldRow } from '#model/quarantine.ts'
 import type { Originator, ScreeningPolicy } from '#model/settings.ts'
