@@ -207,6 +207,8 @@ test('one owner: a second serve says why, a killed one is no obstacle, commands 
   const authorization = `Bearer ${made.stdout.trim()}`
   assert.equal((await fetch(`${server.url}/api/v1/arrivals`)).status, 401)
   assert.equal((await fetch(`${server.url}/api/v1/arrivals`, { headers: { authorization } })).status, 200)
+  const nobodys = await fetch(`${server.url}/api/v1/arrivals?cursor=zz`, { headers: { authorization } })
+  assert.equal(nobodys.status, 400)
   await server.kill()
   const next = await startServer({ dataDirectory: place.path, open: false })
   assert.equal((await fetch(`${next.url}/api/v1/arrivals`, { headers: { authorization } })).status, 200)

@@ -85,3 +85,10 @@ test('fields, order, limit and offset', () => {
   assert.equal(parse('includefield=all').query.include, 'all')
   assert.equal(parse('').query.limit, LIMIT_MAX)
 })
+
+test('a mistyped attribute is told, a parameter of somebody else is not', () => {
+  const { query, warnings } = parse('PatientNmae=Doe&_=17&cachebuster=1')
+  assert.deepEqual(query.match, [])
+  assert.deepEqual(warnings, ['The attribute PatientNmae is not known. It was ignored.'])
+  assert.equal(parse('Aa=1&Ab=1&Ac=1&Ad=1&Ae=1&Af=1').warnings.length, 4)
+})

@@ -32,6 +32,9 @@ const OWN: ReadonlySet<string> = new Set([
 ])
 
 const WILDCARD_VRS: ReadonlySet<string> = new Set(['AE', 'CS', 'LO', 'LT', 'PN', 'SH', 'ST', 'UC', 'UR', 'UT'])
+/** What is written like an attribute: one mistyped must not widen a search unsaid. Other names are none of ours. */
+const KEYWORD = /^[A-Z][A-Za-z0-9.]{1,63}$/
+const UNKNOWN_TOLD_MAX = 4
 const MODALITIES_IN_STUDY = 0x00080061
 
 function refuse(detail: string, hint?: string): ArchiveError {
@@ -180,7 +183,8 @@ function orderOf(query: URLSearchParams, warnings: string[]): Query['order'] {
 }
 
 /**
- * Reads the parameters of a search. PS3.18 section 8.3.4. Names that are no attribute are ignored.
+ * Reads the parameters of a search. PS3.18 section 8.3.4. Names that are no attribute are ignored, with a
+ * warning when they look like one.
  *
  * @throws ArchiveError 'request.malformed' for an attribute given twice, a value its VR cannot have, or one over the
  *   limits
@@ -193,12 +197,16 @@ export function parseSearch(level: Query['level'], scope: Query['scope'], query:
   }
   const match: Match[] = []
   const seen = new Set<string>()
+  const unknown = new Set<string>()
   let parameters = 0
   for (const [name, value] of query) {
     if (++parameters > PARAMETERS_MAX * 5) throw refuse('too many parameters')
     if (OWN.has(name)) continue
     const path = attributePath(name)
-    if (path === undefined) continue
+    if (path === undefined) {
+      if (KEYWORD.test(name) && unknown.size < UNKNOWN_TOLD_MAX) unknown.add(name)
+      continue
+    }
     if (value.length > VALUE_MAX && lookup(path.at(-1) ?? 0)?.vr !== 'UI')
       throw refuse(`the value of ${name} is too long`)
     const key = path.join('.')
@@ -208,6 +216,7 @@ export function parseSearch(level: Query['level'], scope: Query['scope'], query:
     if (seen.size > PARAMETERS_MAX) throw refuse('too many attributes')
     match.push({ path, how: howOf(path, value, modes) })
   }
+  for (const name of unknown) warnings.push(`The attribute ${name} is not known. It was ignored.`)
   const after = single(query, 'after')
   return {
     query: {

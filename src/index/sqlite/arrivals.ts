@@ -1,3 +1,4 @@
+import { ArchiveError } from '#errors.ts'
 import type { ArrivalRecord, Door } from '#model/arrival.ts'
 import type { Finding, ScanReport } from '#model/finding.ts'
 import type { Database, SqlParam } from './database.ts'
@@ -113,7 +114,10 @@ export interface ArrivalFilter {
   readonly cursor?: string
 }
 
-/** Arrivals of any verdict, newest first. */
+/**
+ * Arrivals of any verdict, newest first.
+ * @throws ArchiveError 'request.malformed' for a cursor that nobody handed out
+ */
 export function listArrivals(
   db: Database,
   texts: Texts,
@@ -143,6 +147,7 @@ export function listArrivals(
     params.push(packTime(new Date(filter.since).toISOString()))
   }
   if (filter.cursor !== undefined) {
+    if (!/^\d{1,15}$/.test(filter.cursor)) throw new ArchiveError('request.malformed', 'cursor: not one of ours')
     where.push('a.key < ?')
     params.push(Number(filter.cursor))
   }
