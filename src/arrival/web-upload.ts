@@ -140,7 +140,7 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
       const owner = ownerOf(subject)
       const { state, summary } = uploads.state(id, owner)
       reply.header('cache-control', 'no-store')
-      if (state !== 'done') return reply.code(202).send({ state })
+      if (state !== 'done') return reply.code(202).send({ state: 'running' })
       async function* json(): AsyncGenerator<string> {
         yield '{"state":"done","items":['
         let comma = ''

@@ -99,7 +99,13 @@ export function firstArrival(db: Database, texts: Texts, object: number): Arriva
 export function arrivalsOfObject(db: Database, texts: Texts, objectId: string): ArrivalRecord[] {
   return db
     .all<Row>(
-      `select ${COLUMNS} from ${FROM} where a.object = (select key from object where id = ?) order by a.key`,
+      // Also those of the same bytes that were held before a person released them.
+      `select ${COLUMNS} from ${FROM} where a.key in (
+         select b.key from object o join arrival b on b.object = o.key where o.id = ?
+         union select b.key from object o join arrival b on substr(b.sha256, 1, 8) = substr(o.sha_arrived, 1, 8)
+           and b.sha256 = o.sha_arrived where o.id = ?)
+       order by a.key`,
+      objectId,
       objectId,
     )
     .map((row) => fromRow(texts, row))
