@@ -113,7 +113,8 @@ export function readRow(
         'Accept-Encoding': options.encoding ?? 'identity',
       },
     })
-    return answer.status === 200
+    // 204: a search that finds nothing was answered too.
+    return answer.status === 200 || answer.status === 204
   })
 }
 
