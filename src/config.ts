@@ -60,11 +60,31 @@ const dimse = z.strictObject({
     .regex(/^(?=.*[^ ])[\x20-\x5b\x5d-\x7e]{1,16}$/, 'expected 1 to 16 characters, no backslash')
     .default('DIPTYCH')
     .describe('Our application entity title.'),
+  tlsPort: port().default('off').describe('Port of the DICOM door over TLS (2762 is registered for it), or "off".'),
+  tlsCertificate: z.string().min(1).optional().describe('PEM file: certificate chain. Read again when it changes.'),
+  tlsKey: z.string().min(1).optional().describe('PEM file: private key of the certificate.'),
+  tlsAuthorities: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file: authorities that client certificates must come from. Named: every peer needs a certificate.'),
 })
 
 const hl7 = z.strictObject({
   host: z.string().min(1).default('127.0.0.1').describe('Address the HL7 v2 door listens on.'),
   port: port().default(2575).describe('Port of the HL7 v2 door, or "off".'),
+  tlsPort: port().default('off').describe('Port of the HL7 v2 door over TLS, or "off".'),
+  tlsCertificate: z.string().min(1).optional().describe('PEM file: certificate chain. Read again when it changes.'),
+  tlsKey: z.string().min(1).optional().describe('PEM file: private key of the certificate.'),
+  tlsAuthorities: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'PEM file: authorities that client certificates must come from. Named: every sender needs a certificate.',
+    ),
+  application: z.string().min(1).max(180).default('DIPTYCH').describe('Our name in MSH-3 of what we send.'),
+  facility: z.string().max(180).default('').describe('Our facility in MSH-4 of what we send.'),
 })
 
 const screening = z.strictObject({
@@ -166,6 +186,24 @@ const limits = z.strictObject({
   archiveBytes: bytes()
     .default(64 * GiB)
     .describe('All bytes of one ZIP file, inflated.'),
+  dimseAssociations: count().default(128).describe('Open DICOM associations; more are told "temporary congestion".'),
+  dimseAssociationsPerPeer: count().default(32).describe('Open DICOM associations of one peer, unless it has its own.'),
+  dimseIdleSeconds: seconds().default(300).describe('An association on which nothing happens is aborted after this.'),
+  dimseArtimSeconds: seconds().default(30).describe('Time for an association to be requested, answered or released.'),
+  dimsePduBytes: bytes()
+    .default(128 * KiB)
+    .describe('Longest P-DATA-TF we say we take.'),
+  dimseOperations: count(1, 1000).default(32).describe('Asynchronous operations one association may have outstanding.'),
+  dimseIdentifierBytes: bytes().default(MiB).describe('Largest identifier of a query or normalised operation.'),
+  hl7Connections: count().default(128).describe('Open HL7 v2 connections.'),
+  hl7MessageBytes: bytes()
+    .default(32 * MiB)
+    .describe('Largest HL7 v2 message.'),
+  hl7Segments: count().default(20_000).describe('Segments of one HL7 v2 message.'),
+  hl7IdleSeconds: seconds()
+    .default(3600)
+    .describe('An HL7 v2 connection on which nothing happens is closed after this.'),
+  hl7MessageSeconds: seconds().default(60).describe('Time for a message to arrive once it has begun.'),
   uploads: count().default(1000).describe('Unfinished browser uploads.'),
   uploadHours: z.number().min(1).max(720).default(24).describe('An unfinished upload is dropped after this long.'),
 })
@@ -272,13 +310,16 @@ export function loadConfig(sources: {
     const text = unknown === '' ? (issue?.message ?? 'not valid') : 'there is no such setting'
     throw invalid(path, text, origin.get(path.split('.').slice(0, 2).join('.')))
   }
-  const { tlsCertificate, tlsKey } = result.data.http
-  if ((tlsCertificate === undefined) !== (tlsKey === undefined)) {
-    throw invalid(
-      tlsKey === undefined ? 'http.tlsKey' : 'http.tlsCertificate',
-      'certificate and key go together',
-      undefined,
-    )
+  for (const section of ['http', 'dimse', 'hl7'] as const) {
+    const { tlsCertificate, tlsKey } = result.data[section]
+    if ((tlsCertificate === undefined) === (tlsKey === undefined)) continue
+    const missing = tlsKey === undefined ? 'tlsKey' : 'tlsCertificate'
+    throw invalid(`${section}.${missing}`, 'certificate and key go together', undefined)
+  }
+  for (const section of ['dimse', 'hl7'] as const) {
+    const { tlsPort, tlsCertificate } = result.data[section]
+    if (tlsPort === 'off' || tlsCertificate !== undefined) continue
+    throw invalid(`${section}.tlsCertificate`, 'a TLS port needs a certificate', undefined)
   }
   return result.data
 }

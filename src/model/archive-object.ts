@@ -101,6 +101,16 @@ export interface NewInstance {
   readonly zoneAssumed: boolean
 }
 
+/** One coercion or correction as the index keeps it: plain JSON. PS3.3 section C.12.1.1.9. */
+export interface StoredOverlayEvent {
+  readonly reason: 'COERCE' | 'CORRECT'
+  readonly modifyingSystem: string
+  readonly source: string
+  /** A DICOM DT, UTC. */
+  readonly time: string
+  readonly changes: readonly { readonly path: string; readonly vr: string; readonly values: readonly string[] | null }[]
+}
+
 /** A stored instance as the index knows it: enough to read bytes without opening them. */
 export interface StoredInstance {
   readonly objectId: string
@@ -116,5 +126,7 @@ export interface StoredInstance {
   readonly frames: FrameTable | null
   /** Versions that change what is served: they key ETags. */
   readonly overlayVersion: number
+  /** What is served otherwise than stored, oldest first; empty for nearly everything. standards/dicom/overlay.ts. */
+  readonly overlay: readonly StoredOverlayEvent[]
   readonly version: number
 }

@@ -9,6 +9,11 @@ export const PERMISSIONS = [
   'quarantine.decide',
   'quarantine.original',
   'arrival.read',
+  'identity.read',
+  'identity.decide',
+  'worklist.read',
+  'message.read',
+  'peer.write',
   'originator.write',
   'settings.read',
   'settings.write',
@@ -34,11 +39,12 @@ export const ROLES = [
 export type Role = (typeof ROLES)[number]
 
 /**
- * Who asks: an account in a session, a token, the local owner of the data directory, anybody under `--open`, or
+ * Who asks: an account in a session, a token, the local owner of the data directory, anybody under `--open`, a DICOM
+ * peer, or
  * `anonymous`, which reaches public routes only and sees nothing.
  */
 export interface Subject {
-  readonly kind: 'account' | 'token' | 'local' | 'open' | 'anonymous'
+  readonly kind: 'account' | 'token' | 'local' | 'open' | 'anonymous' | 'peer'
   /** Account name or token id: what audit and provenance show. */
   readonly name: string
   readonly role: Role

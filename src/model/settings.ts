@@ -30,6 +30,26 @@ export interface Originator {
   readonly privateElements: 'keep' | 'strip'
   /** Extra SOP Class UIDs for which a valid dual-personality TIFF may be kept. */
   readonly tiffSopClasses: readonly string[]
+  /** HL7 v2 senders that are this originator, as `application|facility`. */
+  readonly hl7Senders: readonly string[]
+  /** What to do with Z-segments by name; `*` for all others. Nothing said: ZDS is honoured, the rest kept inert. */
+  readonly zSegments: { readonly [name: string]: 'honour' | 'inert' | 'refuse' }
+  readonly coercion: CoercionRules
+}
+
+/** What of an originator's objects is coerced, always as an overlay. Paths as in standards/dicom/overlay.ts. */
+export interface CoercionRules {
+  /** Set where the attribute is absent or empty. */
+  readonly defaults: readonly { readonly path: string; readonly vr: string; readonly values: readonly string[] }[]
+  /** Copies one attribute into another, through a table of values when there is one (others stay as they are). */
+  readonly map: readonly {
+    readonly from: string
+    readonly to: string
+    readonly vr: string
+    readonly values: { readonly [from: string]: string }
+  }[]
+  /** Private elements on the way out: as they are, left out, or replaced by what `map` made of them. */
+  readonly privateElements: 'keep' | 'strip' | 'replace'
 }
 
 /** Screening policy in force for one arrival, after site, door and originator were combined. */

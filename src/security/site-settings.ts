@@ -69,6 +69,21 @@ export const SETTINGS = {
 export type SettingKey = keyof typeof SETTINGS
 export type SettingValue<Key extends SettingKey> = z.output<(typeof SETTINGS)[Key]['schema']>
 
+const zAction = z.enum(['honour', 'inert', 'refuse'])
+const path = z.string().regex(/^[0-9A-F]{8}(\/\d{1,4}\/[0-9A-F]{8}){0,8}$/, 'expected a path such as 00100010')
+const vr = z.string().regex(/^[A-Z]{2}$/, 'expected a value representation')
+const coercion = z.strictObject({
+  defaults: z
+    .array(z.strictObject({ path, vr, values: z.array(z.string().max(1024)).max(64) }))
+    .max(200)
+    .default([]),
+  map: z
+    .array(z.strictObject({ from: path, to: path, vr, values: z.record(z.string(), z.string().max(1024)).default({}) }))
+    .max(200)
+    .default([]),
+  privateElements: z.enum(['keep', 'strip', 'replace']).default('keep'),
+})
+
 const originatorSchema = z.strictObject({
   name: text(64).regex(/^[^\p{Cc}/\\]+$/u, 'no control characters, no slash'),
   kind: z.enum(['modality', 'department', 'institution', 'person', 'medium', 'system', 'other']).default('other'),
@@ -91,6 +106,11 @@ const originatorSchema = z.strictObject({
   rules: rules.default({}),
   privateElements: z.enum(['keep', 'strip']).default('keep'),
   tiffSopClasses: z.array(uid).max(100).default([]),
+  hl7Senders: z.array(text(400)).max(100).default([]),
+  zSegments: z
+    .record(z.string().regex(/^(Z[A-Z0-9]{2}|\*)$/, 'expected a segment such as ZDS, or *'), zAction)
+    .default({}),
+  coercion: coercion.default({ defaults: [], map: [], privateElements: 'keep' }),
 })
 
 const siteFile = z.strictObject({

@@ -24,6 +24,7 @@ export const INSTANCES: readonly StoredInstance[] = ['p1', 'p2'].map((patient, a
   digests: { arrived: `${at + 1}`.repeat(64), dataSet: `${at + 3}`.repeat(64), kept: `${at + 5}`.repeat(64) },
   frames: null,
   overlayVersion: 0,
+  overlay: [],
   version: 1,
 }))
 

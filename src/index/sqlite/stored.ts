@@ -65,6 +65,7 @@ export function createStoredReader(db: Database, texts: Texts): StoredReader {
       digests: { arrived: hex(row.sha_arrived), dataSet: hex(row.sha_data_set), kept: hex(row.sha_kept) },
       frames: row.frames === null ? null : decodeFrameTable(row.frames),
       overlayVersion: row.overlay_version,
+      overlay: [],
       version: row.version,
     }
   }
