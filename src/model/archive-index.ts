@@ -1,4 +1,12 @@
-import type { Change, MetadataChunk, NewInstance, ObjectRecord, Placement, StoredInstance } from './archive-object.ts'
+import type {
+  Change,
+  MetadataChunk,
+  NewInstance,
+  ObjectRecord,
+  Placement,
+  StoredInstance,
+  StoredOverlayEvent,
+} from './archive-object.ts'
 import type { ArrivalRecord } from './arrival.ts'
 import type { Query, SearchPage } from './search.ts'
 import type { Visibility } from './visibility.ts'
@@ -18,6 +26,46 @@ export interface KnownObject {
   readonly patientId: string
 }
 
+/** Metadata as one read found them. */
+export interface MetadataRead {
+  readonly chunks: readonly MetadataChunk[]
+  readonly etag: string
+  /** Chunks that are still as they arrived although an overlay is in force: rendered by whoever reads. Mostly absent. */
+  readonly stale?: readonly StaleChunk[]
+}
+
+/** A chunk whose overlay is not rendered yet. All of it from the same read. */
+export interface StaleChunk {
+  /** In `chunks`. */
+  readonly index: number
+  readonly studyInstanceUID: string
+  readonly seriesInstanceUID: string
+  readonly sopInstanceUID: string
+  readonly overlay: readonly StoredOverlayEvent[]
+}
+
+/** An instance of which no metadata are rendered for its overlay version. */
+export interface UnrenderedInstance {
+  readonly objectId: string
+  readonly studyInstanceUID: string
+  readonly seriesInstanceUID: string
+  readonly sopInstanceUID: string
+  readonly overlayVersion: number
+  readonly overlay: readonly StoredOverlayEvent[]
+  /** As it arrived. */
+  readonly chunk: MetadataChunk
+}
+
+/** Rendered metadata: the table behind job `render-metadata`. Only inside the writer worker. */
+export interface RenderedMetadata {
+  /** Instances of a study that have an overlay and no chunk for its version, in any order; at most `limit`. */
+  unrendered(studyInstanceUID: string, limit: number): readonly UnrenderedInstance[]
+  /** Keeps rendered chunks; one whose overlay version is no longer that of the object is dropped. */
+  putRendered(
+    rendered: readonly { readonly objectId: string; readonly overlayVersion: number; readonly chunk: MetadataChunk }[],
+  ): void
+}
+
 /** Reads: usable from any thread, each with its own read-only connection. Newest committed state. */
 export interface ArchiveReader {
   search(query: Query, visibility: Visibility): Promise<SearchPage>
@@ -26,11 +74,8 @@ export interface ArchiveReader {
   instance(scope: Required<Scope>, visibility: Visibility): Promise<StoredInstance | undefined>
   /** Instances of a study or series in order (series, instance number, UID), in pages: memory stays bounded. */
   instances(scope: Scope, visibility: Visibility): AsyncIterable<StoredInstance>
-  /** Metadata chunks in the same order, overlay applied; undefined when the scope does not exist for the caller. */
-  metadata(
-    scope: Scope,
-    visibility: Visibility,
-  ): Promise<{ readonly chunks: readonly MetadataChunk[]; readonly etag: string } | undefined>
+  /** Metadata chunks in the same order; undefined when the scope does not exist for the caller. */
+  metadata(scope: Scope, visibility: Visibility): Promise<MetadataRead | undefined>
   /** By object id, SOP Instance UID or digest (arrived, data set or kept). */
   find(identifier: string, visibility: Visibility): Promise<StoredInstance | undefined>
   record(objectId: string): Promise<ObjectRecord | undefined>
