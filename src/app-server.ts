@@ -66,6 +66,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       accounts: archive.accounts,
       tokens: archive.tokens,
       settings: archive.settings,
+      peers: archive.peers,
       auditTrail: security,
       pageMax: config.limits.queryResults,
     }),

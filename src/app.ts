@@ -13,6 +13,7 @@ import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
 import type { JobQueue } from '#model/job-queue.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
+import { Peers } from '#security/peers.ts'
 import type { SecurityReader, SecurityWriter } from '#security/ports.ts'
 import { SiteSettings } from '#security/site-settings.ts'
 import { Tokens } from '#security/tokens.ts'
@@ -58,6 +59,7 @@ export interface Archive {
   readonly accounts: Accounts
   readonly tokens: Tokens
   readonly settings: SiteSettings
+  readonly peers: Peers
   readonly maintenance: Maintenance
   /** Work that is under way behind the answers; read only. */
   readonly jobs: JobQueue
@@ -115,6 +117,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
         reader.patientIds(patient.id, patient.issuer ?? undefined),
       ),
       settings: new SiteSettings(security, securityWriter),
+      peers: new Peers(security, securityWriter),
       maintenance: createMaintenance(dataDirectory, reader, segments),
       jobs: createSqliteJobQueue(db),
       writer,

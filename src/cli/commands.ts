@@ -7,6 +7,7 @@ import { importCommand, screenCommand } from './commands/import.ts'
 import { jobsCommand } from './commands/jobs.ts'
 import { laterCommands } from './commands/later.ts'
 import { originatorCommand } from './commands/originator.ts'
+import { peerCommand } from './commands/peer.ts'
 import { quarantineCommand } from './commands/quarantine.ts'
 import { rebuildIndexCommand } from './commands/rebuild-index.ts'
 import { serveCommand } from './commands/serve.ts'
@@ -24,6 +25,7 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   backupCommand,
   quarantineCommand,
   originatorCommand,
+  peerCommand,
   userCommand,
   tokenCommand,
   settingsCommand,

@@ -52,6 +52,7 @@ const EVENTS: { readonly [kind in AuditKind]: readonly [Code, Code | null, Audit
   token: [ALERT, dcm('110137', 'User security Attributes Changed'), 'E'],
   settings: [ALERT, dcm('110129', 'Security Configuration'), 'E'],
   originator: [ALERT, dcm('110129', 'Security Configuration'), 'E'],
+  peer: [ALERT, dcm('110129', 'Security Configuration'), 'E'],
   'audit-log': [dcm('110101', 'Audit Log Used'), null, 'R'],
   alert: [ALERT, dcm('110132', 'Use of Restricted Function'), 'E'],
 }

@@ -1,3 +1,4 @@
+import type { Peer } from '#model/peer.ts'
 import type { Role } from '#model/permission.ts'
 import type { Originator } from '#model/settings.ts'
 
@@ -76,6 +77,7 @@ export type AuditKind =
   | 'token'
   | 'settings'
   | 'originator'
+  | 'peer'
   | 'audit-log'
   | 'alert'
 
@@ -147,7 +149,7 @@ export interface AuditStore {
 export interface SettingsStore {
   /** Values in force, by key; keys nobody set are absent. */
   settings(): { readonly [key: string]: unknown }
-  /** Grows with every change of a setting or an originator. */
+  /** Grows with every change of a setting, an originator or a peer. */
   settingsVersion(): number
   settingHistory(key: string): readonly SettingVersion[]
 }
@@ -166,7 +168,18 @@ export interface OriginatorStore {
   originator(name: string): Originator | undefined
 }
 
-export type SecurityReader = AccountStore & SessionStore & TokenStore & AuditStore & SettingsStore & OriginatorStore
+export interface PeerStore {
+  peers(): readonly Peer[]
+  peer(aeTitle: string): Peer | undefined
+}
+
+export type SecurityReader = AccountStore &
+  SessionStore &
+  TokenStore &
+  AuditStore &
+  SettingsStore &
+  OriginatorStore &
+  PeerStore
 
 /** Outcome of a write that depends on what is there. */
 export type Written = 'written' | 'exists' | 'missing' | 'last-administrator'
@@ -191,9 +204,15 @@ export interface SecurityWriter {
   changeSettings(changes: { readonly [key: string]: unknown }, event: AuditEvent): Promise<Written>
   putOriginators(originators: readonly Originator[], event: AuditEvent): Promise<Written>
   removeOriginator(name: string, event: AuditEvent): Promise<Written>
-  /** Settings and originators as one file, all or nothing. */
+  putPeers(peers: readonly Peer[], event: AuditEvent): Promise<Written>
+  removePeer(aeTitle: string, event: AuditEvent): Promise<Written>
+  /** Settings, originators and peers as one file, all or nothing. */
   importSite(
-    site: { readonly settings: { readonly [key: string]: unknown }; readonly originators: readonly Originator[] },
+    site: {
+      readonly settings: { readonly [key: string]: unknown }
+      readonly originators: readonly Originator[]
+      readonly peers: readonly Peer[]
+    },
     event: AuditEvent,
   ): Promise<Written>
   appendAudit(events: readonly AuditEvent[]): Promise<Written>
@@ -220,6 +239,8 @@ export const SECURITY_WRITES = [
   'changeSettings',
   'putOriginators',
   'removeOriginator',
+  'putPeers',
+  'removePeer',
   'importSite',
   'appendAudit',
 ] as const satisfies readonly (keyof SecurityWriter)[]

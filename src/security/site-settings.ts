@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
+import type { Peer } from '#model/peer.ts'
 import type { Originator } from '#model/settings.ts'
 import { auditEvent } from './audit.ts'
-import type { OriginatorStore, SecurityWriter, SettingsStore, SettingVersion } from './ports.ts'
+import { checkPeer } from './peers.ts'
+import type { OriginatorStore, PeerStore, SecurityWriter, SettingsStore, SettingVersion } from './ports.ts'
 
 const action = z.enum(['reject', 'quarantine', 'sanitise', 'keep'])
 const rules = z.record(z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'expected a rule id'), action)
@@ -117,21 +119,23 @@ const siteFile = z.strictObject({
   format: z.literal(1),
   settings: z.record(z.string(), z.unknown()),
   originators: z.array(z.unknown()).max(10_000),
+  peers: z.array(z.unknown()).max(10_000).default([]),
 })
 
-/** Settings and originators as one file, for export and import. */
+/** Settings, originators and peers as one file, for export and import. */
 export interface SiteFile {
   readonly format: 1
   readonly settings: { readonly [key: string]: unknown }
   readonly originators: readonly Originator[]
+  readonly peers: readonly Peer[]
 }
 
 /** Site settings and the register of originators: checked, versioned, audited. */
 export class SiteSettings {
-  readonly #store: SettingsStore & OriginatorStore
+  readonly #store: SettingsStore & OriginatorStore & PeerStore
   readonly #writer: SecurityWriter
 
-  constructor(store: SettingsStore & OriginatorStore, writer: SecurityWriter) {
+  constructor(store: SettingsStore & OriginatorStore & PeerStore, writer: SecurityWriter) {
     this.#store = store
     this.#writer = writer
   }
@@ -195,17 +199,31 @@ export class SiteSettings {
   }
 
   export(): SiteFile {
-    return { format: 1, settings: this.#store.settings(), originators: this.#store.originators() }
+    return {
+      format: 1,
+      settings: this.#store.settings(),
+      originators: this.#store.originators(),
+      peers: this.#store.peers(),
+    }
   }
 
-  /** Takes a file made by `export`: all of it, or nothing. Originators that it does not name stay. */
-  async import(given: unknown, by: string, address: string | null): Promise<{ settings: number; originators: number }> {
+  /** Takes a file made by `export`: all of it, or nothing. Originators and peers that it does not name stay. */
+  async import(
+    given: unknown,
+    by: string,
+    address: string | null,
+  ): Promise<{ settings: number; originators: number; peers: number }> {
     const file = checked(siteFile, given, 'site file')
     const settings = checkSettings(file.settings)
     const originators = file.originators.map(checkOriginator)
-    const detail = `imported ${Object.keys(settings).length} settings, ${originators.length} originators`
-    await this.#writer.importSite({ settings, originators }, auditEvent(by, { kind: 'settings', address, detail }))
-    return { settings: Object.keys(settings).length, originators: originators.length }
+    const peers = file.peers.map(checkPeer)
+    const count = Object.keys(settings).length
+    const detail = `imported ${count} settings, ${originators.length} originators, ${peers.length} peers`
+    await this.#writer.importSite(
+      { settings, originators, peers },
+      auditEvent(by, { kind: 'settings', address, detail }),
+    )
+    return { settings: count, originators: originators.length, peers: peers.length }
   }
 }
 

@@ -179,6 +179,7 @@ export function deskServices(security: SecurityFixture): DeskServices {
     accounts: security.accounts,
     tokens: security.tokens,
     settings: security.settings,
+    peers: security.peers,
     auditTrail: security.store,
     pageMax: 1000,
   }

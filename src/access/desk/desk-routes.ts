@@ -2,6 +2,7 @@ import type { Route } from '#model/route.ts'
 import { accountRoutes } from './account-routes.ts'
 import { archiveRoutes } from './archive-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { peerRoutes } from './peer-routes.ts'
 import { quarantineRoutes } from './quarantine-routes.ts'
 import type { DeskServices } from './services.ts'
 import { sessionRoutes } from './session-routes.ts'
@@ -14,6 +15,7 @@ export function deskRoutes(services: DeskServices): readonly Route[] {
     ...sessionRoutes(services),
     ...accountRoutes(services),
     ...settingsRoutes(services),
+    ...peerRoutes(services),
     ...auditRoutes(services),
     ...quarantineRoutes(services),
     ...archiveRoutes(services),

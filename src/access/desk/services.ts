@@ -1,6 +1,7 @@
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
 import type { Accounts } from '#security/accounts.ts'
+import type { Peers } from '#security/peers.ts'
 import type { AuditStore } from '#security/ports.ts'
 import type { SiteSettings } from '#security/site-settings.ts'
 import type { Tokens } from '#security/tokens.ts'
@@ -34,6 +35,7 @@ export interface DeskServices {
   readonly accounts: Accounts
   readonly tokens: Tokens
   readonly settings: SiteSettings
+  readonly peers: Peers
   readonly auditTrail: AuditStore
   /** Most items of one page. */
   readonly pageMax: number

@@ -31,7 +31,8 @@ export const settingsCommand: ArchiveCommand = {
         return 0
       }
       const counts = await settings.import(JSON.parse(await readFile(file, 'utf8')), 'local', null)
-      await emit({ json: counts, text: `${counts.settings} settings, ${counts.originators} originators taken over` })
+      const { settings: set, originators, peers } = counts
+      await emit({ json: counts, text: `${set} settings, ${originators} originators, ${peers} peers taken over` })
       return 0
     }
     const key = operand(given, 1, 'the key of the setting')

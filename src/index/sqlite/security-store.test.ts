@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { auditEvent } from '#security/audit.ts'
 import { verifyAudit } from '#security/audit-chain.ts'
+import { checkPeer } from '#security/peers.ts'
 import {
   type AccountRecord,
   SECURITY_WRITES,
@@ -15,6 +16,7 @@ import { checkOriginator } from '#security/site-settings.ts'
 import { type Database, openDatabase } from './database.ts'
 import { migrate } from './migrate.ts'
 import { security } from './migrations/002-security.ts'
+import { peers } from './migrations/005-peers.ts'
 import { sqliteSecurityReader, sqliteSecurityWriter } from './security-store.ts'
 
 const TIME = '2026-11-24T10:00:00.000Z'
@@ -45,6 +47,8 @@ const token = (id: string): TokenRecord => ({
   revokedAt: null,
 })
 
+const peer = (aeTitle: string) => checkPeer({ aeTitle, addresses: ['10.0.0.1'] })
+
 const session = { tokenHash: hash('s'), account: 'ada', createdAt: 1, seenAt: 1, expiresAt: 2, address: null }
 
 /** One call of every write, on an archive that `prepare` has set up. */
@@ -63,8 +67,13 @@ const writes: { readonly [Method in keyof SynchronousSecurityWriter]: (writer: S
     putOriginators: (writer) =>
       writer.putOriginators([checkOriginator({ name: 'A' }), checkOriginator({ name: 'B' })], event),
     removeOriginator: (writer) => writer.removeOriginator('CT', event),
+    putPeers: (writer) => writer.putPeers([peer('CT1'), peer('CT2')], event),
+    removePeer: (writer) => writer.removePeer('PACS', event),
     importSite: (writer) =>
-      writer.importSite({ settings: { 'site.name': 'Y' }, originators: [checkOriginator({ name: 'C' })] }, event),
+      writer.importSite(
+        { settings: { 'site.name': 'Y' }, originators: [checkOriginator({ name: 'C' })], peers: [peer('CT3')] },
+        event,
+      ),
     appendAudit: (writer) => writer.appendAudit([event, event, event]),
   }
 
@@ -79,10 +88,11 @@ function prepare(db: Database, method: keyof SynchronousSecurityWriter): void {
   }
   writer.createToken(token('first'), event)
   writer.putOriginators([checkOriginator({ name: 'CT' })], event)
+  writer.putPeers([peer('PACS')], event)
 }
 
 function dump(db: Database): string {
-  const tables = ['account', 'setup', 'session', 'token', 'audit', 'setting', 'originator']
+  const tables = ['account', 'setup', 'session', 'token', 'audit', 'setting', 'originator', 'peer']
   return JSON.stringify(tables.map((table) => db.arrays(`select * from ${table}`)))
 }
 
@@ -116,7 +126,7 @@ for (const method of SECURITY_WRITES) {
   test(`${method}: all of it with its audit entry, or nothing, whichever statement fails`, async () => {
     for (let k = 1; ; k += 1) {
       const db = openDatabase(':memory:')
-      migrate(db, [security])
+      migrate(db, [security, peers])
       prepare(db, method)
       const before = dump(db)
       try {
@@ -137,7 +147,7 @@ for (const method of SECURITY_WRITES) {
 test('a reader on its own connection sees a new token, and its revocation, at once', () => {
   const folder = mkdtempSync(join(tmpdir(), 'diptych-security-'))
   const db = openDatabase(join(folder, 'diptych.db'))
-  migrate(db, [security])
+  migrate(db, [security, peers])
   const other = openDatabase(join(folder, 'diptych.db'), { readOnly: true })
   try {
     const writer = sqliteSecurityWriter(db, 'node')
@@ -159,7 +169,7 @@ test('a reader on its own connection sees a new token, and its revocation, at on
 
 test('two nodes have a chain each, and one cannot pass for the other', async () => {
   const db = openDatabase(':memory:')
-  migrate(db, [security])
+  migrate(db, [security, peers])
   sqliteSecurityWriter(db, 'a').appendAudit([event])
   sqliteSecurityWriter(db, 'b').appendAudit([event, event])
   const reader = sqliteSecurityReader(db)

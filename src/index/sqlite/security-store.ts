@@ -3,6 +3,7 @@ import { SqliteAccountReader, SqliteAccountWriter } from './account-store.ts'
 import { SqliteAuditReader, SqliteAuditWriter } from './audit-store.ts'
 import type { Database } from './database.ts'
 import { SqliteOriginatorReader, SqliteOriginatorWriter } from './originator-store.ts'
+import { SqlitePeerReader, SqlitePeerWriter } from './peer-store.ts'
 import { SqliteSessionReader, SqliteSessionWriter } from './session-store.ts'
 import { SqliteSettingsReader, SqliteSettingsWriter } from './settings-store.ts'
 import { SqliteTokenReader, SqliteTokenWriter } from './token-store.ts'
@@ -15,6 +16,7 @@ export function sqliteSecurityReader(db: Database): SecurityReader {
   const audit = new SqliteAuditReader(db)
   const settings = new SqliteSettingsReader(db)
   const originators = new SqliteOriginatorReader(db)
+  const peers = new SqlitePeerReader(db)
   return {
     account: (name) => accounts.account(name),
     accounts: () => accounts.accounts(),
@@ -32,6 +34,8 @@ export function sqliteSecurityReader(db: Database): SecurityReader {
     settingHistory: (key) => settings.settingHistory(key),
     originators: () => originators.originators(),
     originator: (name) => originators.originator(name),
+    peers: () => peers.peers(),
+    peer: (aeTitle) => peers.peer(aeTitle),
   }
 }
 
@@ -48,6 +52,7 @@ export function sqliteSecurityWriter(db: Database, node: string): SynchronousSec
   const audit = new SqliteAuditWriter(db, node)
   const settings = new SqliteSettingsWriter(db)
   const originators = new SqliteOriginatorWriter(db)
+  const peers = new SqlitePeerWriter(db)
 
   /** Audits a change that was made; one that was not leaves no entry here: the caller audits the refusal. */
   function audited(event: Parameters<typeof audit.append>[0][number], change: () => Written): Written {
@@ -79,10 +84,17 @@ export function sqliteSecurityWriter(db: Database, node: string): SynchronousSec
         return 'written'
       }),
     removeOriginator: (name, event) => audited(event, () => originators.remove(name, event.who, event.time)),
+    putPeers: (list, event) =>
+      audited(event, () => {
+        for (const peer of list) peers.put(peer, event.who, event.time)
+        return 'written'
+      }),
+    removePeer: (aeTitle, event) => audited(event, () => peers.remove(aeTitle, event.who, event.time)),
     importSite: (site, event) =>
       audited(event, () => {
         settings.change(site.settings, event.who, event.time)
         for (const originator of site.originators) originators.put(originator, event.who, event.time)
+        for (const peer of site.peers) peers.put(peer, event.who, event.time)
         return 'written'
       }),
     appendAudit: (events) =>
@@ -108,6 +120,8 @@ export function inProcessSecurityWriter(writer: SynchronousSecurityWriter): Secu
     changeSettings: async (...args) => writer.changeSettings(...args),
     putOriginators: async (...args) => writer.putOriginators(...args),
     removeOriginator: async (...args) => writer.removeOriginator(...args),
+    putPeers: async (...args) => writer.putPeers(...args),
+    removePeer: async (...args) => writer.removePeer(...args),
     importSite: async (...args) => writer.importSite(...args),
     appendAudit: async (...args) => writer.appendAudit(...args),
   }

@@ -27,7 +27,8 @@ export class SqliteSettingsReader implements SettingsStore {
 
   settingsVersion(): number {
     const row = this.#db.get<{ version: number }>(
-      `select coalesce((select max(version) from setting), 0) + coalesce((select max(version) from originator), 0) as version`,
+      `select coalesce((select max(version) from setting), 0) + coalesce((select max(version) from originator), 0)
+         + coalesce((select max(version) from peer), 0) as version`,
     )
     return row?.version ?? 0
   }
