@@ -146,7 +146,7 @@ function startWriter(options: ArchiveOptions): Promise<{ worker: Worker; caller:
     const worker = new Worker(new URL('./app-writer.ts', import.meta.url), {
       workerData: options,
       // A small young generation: buffers handed over are given back soon instead of piling up as garbage.
-      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+      resourceLimits: { maxYoungGenerationSizeMb: 16 },
     })
     worker.once('message', (first: { ready: true } | { failed: { code: string; message: string } }) => {
       if ('failed' in first) {

@@ -18,6 +18,9 @@ const INSERT_OBJECT = `insert into object (id, uid, version, state, patient, ins
 const INSERT_INSTANCE = `insert into instance (key, object, uid, number, sop_class, rows, columns, bits, frames, extra,
   crc32, raw_length, chunk) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const INSERT_DIGEST = 'insert or ignore into digest (prefix, object) values (?, ?)'
+/** All facts of an object in one statement: a call per row costs more than the rows. */
+const INSERT_FACTS = `insert into fact (object, position, family, name, value, detail)
+  select ?, key, value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?)`
 const INSERT_FEED = 'insert into feed (kind, object, study, time) values (?, ?, ?, ?)'
 
 /**
@@ -119,13 +122,15 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     db.run(INSERT_DIGEST, dataSet.subarray(0, 8), object)
     db.run(INSERT_DIGEST, kept.subarray(0, 8), object)
     writeInstance(instance, key, object, sopClass)
-    instance.facts.forEach(({ family, name, value, ...detail }, position) => {
-      const more = Object.keys(detail).length === 0 ? null : JSON.stringify(detail)
-      db.run(
-        'insert into fact (object, position, family, name, value, detail) values (?, ?, ?, ?, ?, ?)',
-        ...[object, position, family, name, value, more],
-      )
-    })
+    if (instance.facts.length > 0) {
+      const facts = instance.facts.map(({ family, name, value, ...detail }) => [
+        family,
+        name,
+        value,
+        Object.keys(detail).length === 0 ? null : JSON.stringify(detail),
+      ])
+      db.run(INSERT_FACTS, object, JSON.stringify(facts))
+    }
     return object
   }
 

@@ -127,7 +127,19 @@ function termOf(value: string): { term: string | undefined; foreign: string | un
   return { term, foreign, exact: false }
 }
 
+/** The list asked about last: all values of a data set share one. */
+let lastCharsets: readonly string[] | null = null
+let lastRepertoire: Repertoire | null = null
+
 function repertoire(charsets: readonly string[]): Repertoire {
+  if (charsets !== lastCharsets || lastRepertoire === null) {
+    lastRepertoire = findRepertoire(charsets)
+    lastCharsets = charsets
+  }
+  return lastRepertoire
+}
+
+function findRepertoire(charsets: readonly string[]): Repertoire {
   const key = charsets.join('\\')
   const known = repertoires.get(key)
   if (known !== undefined) return known
@@ -177,6 +189,25 @@ function isPlainAscii(bytes: Uint8Array): boolean {
     if (byte >= 0x80 || byte === 0x1b) return false
   }
   return true
+}
+
+/** Up to this length, in bytes, a text is faster made here than by a call out of JavaScript. */
+const SHORT_BYTES = 24
+
+/**
+ * A short value of ASCII letters alone: no ESC, no backslash, nothing above 7EH. Most values of most objects are one.
+ * @returns undefined when it is something else, or longer than 24 bytes
+ */
+export function shortAscii(bytes: Uint8Array): string | undefined {
+  const { length } = bytes
+  if (length > SHORT_BYTES) return undefined
+  let text = ''
+  for (let index = 0; index < length; index++) {
+    const byte = bytes[index]!
+    if (byte >= 0x7f || byte === 0x1b || byte === BACKSLASH) return undefined
+    text += String.fromCharCode(byte)
+  }
+  return text
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -286,5 +317,7 @@ function delimiters(bytes: Uint8Array, { whole, sets }: Repertoire): number[] {
 
 /** Splits at backslashes and decodes each value: for SH, LO, UC (kind `single`) and PN. */
 export function decodeValues(bytes: Uint8Array, charsets: readonly string[], kind: 'single' | 'pn'): string[] {
+  const short = isAsciiCompatible(charsets) ? shortAscii(bytes) : undefined
+  if (short !== undefined) return [short]
   return splitValues(bytes, charsets).map((value) => decodeText(value, charsets, kind))
 }

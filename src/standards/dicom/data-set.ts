@@ -1,5 +1,5 @@
 import { type ByteSource, READ_BYTES_MAX } from '../byte-source.ts'
-import { decodeText, decodeValues } from './charset.ts'
+import { decodeText, decodeValues, shortAscii } from './charset.ts'
 import { vrOf } from './dictionary.ts'
 import type { Encoding } from './encoding.ts'
 import { DicomError, type Problem, tagText } from './errors.ts'
@@ -285,7 +285,9 @@ export function decodeStrings(
       return decodeValues(bytes, charsets, 'pn').map(withoutEmptyGroups)
     case 'ascii':
     case 'decimal': {
-      const value = Buffer.from(bytes).toString('latin1')
+      const short = shortAscii(bytes)
+      if (short !== undefined) return [withoutPadding(short, isSingleText(vr))]
+      const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
       if (isSingleText(vr)) return [withoutPadding(value, true)]
       return value.split('\\').map((part) => withoutPadding(part, false))
     }

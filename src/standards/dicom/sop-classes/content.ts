@@ -105,9 +105,17 @@ function readChildren(item: DataSet, path: string, depth: number, budget: Budget
   )
 }
 
+/** Facts, validation and summary ask for the same tree one after the other. */
+const trees = new WeakMap<DataSet, ContentItem>()
+
 /** The content tree of a structured report; its root is the data set itself. What is beyond the limits is left out. */
 export function contentTree(dataSet: DataSet): ContentItem {
-  return readItem(dataSet, '', 0, { items: ITEMS_MAX })
+  let tree = trees.get(dataSet)
+  if (tree === undefined) {
+    tree = readItem(dataSet, '', 0, { items: ITEMS_MAX })
+    trees.set(dataSet, tree)
+  }
+  return tree
 }
 
 /** True when the concept of an item is this code of DCM, PS3.16 Annex D. */
@@ -123,10 +131,14 @@ export function child(item: ContentItem, value: string): ContentItem | undefined
 /** Every item below one with a concept, however deep, the item itself left out; not below what was found. */
 export function descendants(item: ContentItem, value: string): ContentItem[] {
   const found: ContentItem[] = []
-  const open = [...item.children].reverse()
-  for (let one = open.pop(); one !== undefined; one = open.pop()) {
-    if (isConcept(one, value)) found.push(one)
-    else open.push(...[...one.children].reverse())
-  }
+  collect(item, value, found)
   return found
+}
+
+/** As deep as the tree was read: DEPTH_MAX. */
+function collect(item: ContentItem, value: string, found: ContentItem[]): void {
+  for (const one of item.children) {
+    if (isConcept(one, value)) found.push(one)
+    else collect(one, value, found)
+  }
 }
