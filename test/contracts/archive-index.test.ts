@@ -94,6 +94,7 @@ for (const { name, open } of adapters) {
         digests: expected.record.digests,
         frames: null,
         overlayVersion: 0,
+        overlay: [],
         version: 1,
       })
       for (const identifier of ['object-1.9', '1.9', ...Object.values(expected.record.digests)]) {
