@@ -8,7 +8,7 @@ import type {
   StoredOverlayEvent,
 } from './archive-object.ts'
 import type { ArrivalRecord } from './arrival.ts'
-import type { Query, SearchPage } from './search.ts'
+import type { PatientPage, PatientQuery, Query, SearchPage } from './search.ts'
 import type { Visibility } from './visibility.ts'
 
 /** A study, one of its series or one instance; the caller's path, not yet known to exist. */
@@ -69,6 +69,7 @@ export interface RenderedMetadata {
 /** Reads: usable from any thread, each with its own read-only connection. Newest committed state. */
 export interface ArchiveReader {
   search(query: Query, visibility: Visibility): Promise<SearchPage>
+  searchPatients(query: PatientQuery, visibility: Visibility): Promise<PatientPage>
   /** How many there are for the caller; limit, offset and order of the query do not count. */
   count(query: Query, visibility: Visibility): Promise<number>
   instance(scope: Required<Scope>, visibility: Visibility): Promise<StoredInstance | undefined>

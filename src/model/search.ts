@@ -43,3 +43,25 @@ export interface SearchRow {
   /** Index in `json` where a member `"00081190":{...},` (Retrieve URL) belongs. */
   readonly urlAt: number
 }
+
+/** A question about patients: C-FIND at PATIENT level. PS3.4 section C.6.1.1.2. Conditions on other attributes warn. */
+export interface PatientQuery {
+  readonly match: readonly Match[]
+  readonly fuzzy: boolean
+  readonly limit: number
+  /** Opaque continuation of an earlier page (keyset). */
+  readonly after: string | null
+}
+
+export interface PatientPage {
+  readonly rows: readonly PatientSearchRow[]
+  readonly next: string | null
+  readonly warnings: readonly string[]
+}
+
+export interface PatientSearchRow {
+  /** Opaque id. */
+  readonly patientId: string
+  /** As in SearchRow: name, identifier, issuer, birth date, sex, and the counts (0020,1200), (0020,1202), (0020,1204). */
+  readonly json: string
+}

@@ -6,6 +6,7 @@ import { type SearchableTable, standardSearchables } from '../searchable.ts'
 import { arrivalsOfObject, firstArrival, listArrivals } from './arrivals.ts'
 import type { Database } from './database.ts'
 import { createSearch } from './search.ts'
+import { createPatientSearch } from './search-patients.ts'
 import { createStoredReader } from './stored.ts'
 import { createTexts, hex, unpackTime } from './texts.ts'
 import { all, type Condition, visible } from './visible.ts'
@@ -53,6 +54,7 @@ export function createSqliteReader(
   return {
     ...stored,
     search,
+    searchPatients: createPatientSearch(db, options?.searchWindow),
     count,
 
     async record(objectId): Promise<ObjectRecord | undefined> {
