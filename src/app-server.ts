@@ -19,7 +19,11 @@ import { ArchiveError } from '#errors.ts'
 import type { JobQueue } from '#model/job-queue.ts'
 import type { Route } from '#model/route.ts'
 import { authenticator } from '#security/authenticate.ts'
+import { startSpoolThread } from '#storage/spool-sink.ts'
 import { type Archive, reserveBytes } from './app.ts'
+
+/** How long after the start the spool thread is started, in milliseconds. */
+const SPOOL_THREAD_MS = 500
 
 export interface ServeOptions {
   /** `--open`: loopback only, no login. */
@@ -98,6 +102,8 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     log,
     metrics,
   })
+  // Behind the first answers, so that it delays none of them.
+  setTimeout(startSpoolThread, SPOOL_THREAD_MS).unref()
   return {
     http,
     async close(drainMs) {

@@ -139,6 +139,11 @@ interface Client {
   lost(error: ArchiveError): void
 }
 
+/** Starts the spool thread ahead of the first large arrival, which then waits for nothing. */
+export function startSpoolThread(): void {
+  spoolThread()
+}
+
 /** One thread for all spools of this process, started with the first of them; it keeps no process alive. */
 let thread: { readonly worker: Worker; readonly clients: Map<number, Client> } | null = null
 let lastId = 0
@@ -146,7 +151,11 @@ let lastId = 0
 function spoolThread() {
   if (thread !== null) return thread
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const worker = new Worker(new URL(`./spool-worker.${extension}`, import.meta.url), { name: 'spool' })
+  const worker = new Worker(new URL(`./spool-worker.${extension}`, import.meta.url), {
+    name: 'spool',
+    // It holds nothing but the blocks it is handed.
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  })
   const clients = new Map<number, Client>()
   const started = { worker, clients }
   worker.on('message', (report: SpoolReport) => clients.get(report.id)?.report(report))
