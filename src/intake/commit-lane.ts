@@ -340,7 +340,8 @@ function audited(decided: readonly Decided[]): LaneAudit[] {
   for (const { outcome, base, duplicate } of decided) {
     if (base.verdict === 'skip') continue
     const became = outcome.is === 'hold' ? 'held' : outcome.is === 'store' || duplicate ? 'stored' : 'refused'
-    const { user, address } = base.provenance
+    const { address, door, peer } = base.provenance
+    const user = base.provenance.user ?? (door === 'dimse' ? peer : null)
     const alarming = base.findings.filter(({ severity }) => severity === 'alert')
     const alerts = alarming.length === 0 ? null : alarming.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ')
     const key = JSON.stringify([user, address, became, base.studyInstanceUID, alerts])

@@ -20,6 +20,8 @@ export interface Provenance {
   readonly path: string | null
   /** Instant of receipt, ISO 8601 UTC with milliseconds. */
   readonly time: string
+  /** Transfer syntax negotiated for a data set that came alone (C-STORE); absent when the bytes are a whole file. */
+  readonly dataSetIn?: string
 }
 
 /** What the sender says these bytes are; checked against what they are. */

@@ -47,7 +47,7 @@ export function judgeBody(
 ): JudgedBody {
   const { source, claims, provenance } = arrival
   const { base, dataSet } = part10
-  const sopClass = part10.meta?.mediaStorageSOPClassUID ?? ''
+  const sopClass = (part10.meta === null ? claims.sopClassUID : part10.meta.mediaStorageSOPClassUID) ?? ''
   const wholeValues = sopClass === RAW_DATA || (sopClass !== '' && isPrivateSopClass(sopClass))
   const { facts, error } = walkBody(dataSet, part10.encoding, 0, dataSet.size, limits, { wholeValues, pieces })
   if (error !== null) {
@@ -163,7 +163,7 @@ const CHUNK_BYTES = 1024 * 1024
 
 function carriers(arrival: OpenArrival, part10: Part10, facts: BodyFacts | null, limits: DicomLimits): Draft[] {
   const drafts: Draft[] = []
-  for (const carrier of findCarriers(arrival.source)) {
+  for (const carrier of findCarriers(arrival.source, part10.meta === null ? 0 : undefined)) {
     const { base } = part10
     const inner = facts === null || base === null ? -1 : carrier.offset - base
     const host = facts !== null && inner >= 0 && inner < facts.end ? hostOf(facts, inner, limits) : null

@@ -8,19 +8,22 @@ import { type Part10, readHead } from '#standards/dicom/open.ts'
  * Annex A.4 makes every compressed syntax be. Only under the policy that keeps such files as opaque; the walk still
  * has to succeed.
  *
+ * @param negotiated transfer syntax of a data set that came alone
  * @returns null when the File Meta names no transfer syntax at all
  */
-export function openOpaque(source: ByteSource, limits: DicomLimits): Part10 | null {
-  const meta = readHead(source, limits)
-  if (meta.kind !== 'part10' || meta.transferSyntaxUID === null) return null
-  const start = meta.dataSetStart
+export function openOpaque(source: ByteSource, limits: DicomLimits, negotiated?: string): Part10 | null {
+  const meta = negotiated === undefined ? readHead(source, limits) : null
+  if (meta !== null && meta.kind !== 'part10') return null
+  const uid = negotiated ?? meta?.transferSyntaxUID ?? null
+  if (uid === null) return null
+  const start = meta?.dataSetStart ?? 0
   return {
     source,
     meta,
-    bare: false,
+    bare: meta === null,
     transferSyntax: {
-      uid: meta.transferSyntaxUID,
-      name: `unknown (${meta.transferSyntaxUID})`,
+      uid,
+      name: `unknown (${uid})`,
       explicit: true,
       bigEndian: false,
       deflated: false,
@@ -35,10 +38,10 @@ export function openOpaque(source: ByteSource, limits: DicomLimits): Part10 | nu
     base: start,
     deflatedEnd: null,
     problems: [
-      ...meta.problems,
+      ...(meta?.problems ?? []),
       {
         rule: 'M6',
-        detail: `unknown transfer syntax ${meta.transferSyntaxUID}, kept as opaque`,
+        detail: `unknown transfer syntax ${uid}, kept as opaque`,
         offset: start,
         tag: '00020010',
       },

@@ -132,19 +132,24 @@ function judge(
   pieces: boolean,
 ): Judged {
   const { source, claims } = arrival
+  const { dataSetIn } = arrival.provenance
   const drafts: Draft[] = []
   let part10: Part10
   try {
     part10 = openPart10(source, {
       limits: tools.limits,
       bare: claims.bareDataSet === true,
+      ...(dataSetIn === undefined ? {} : { negotiated: dataSetIn }),
       ...(tools.scratch === undefined ? {} : { scratch: tools.scratch }),
     })
   } catch (thrown) {
     if (!(thrown instanceof DicomError)) throw thrown
     if (thrown.rule === 'P0') return notPart10(arrival, thrown, tools.limits)
     const opaque =
-      thrown.rule === 'M6' && policy.unknownTransferSyntaxes === 'keep' ? openOpaque(source, tools.limits) : null
+      thrown.rule === 'M6' && policy.unknownTransferSyntaxes === 'keep'
+        ? openOpaque(source, tools.limits, dataSetIn)
+        : null
+    if (opaque === null && dataSetIn !== undefined) return { ...NOTHING, drafts: [draftOfError(thrown)] }
     if (opaque === null) {
       const preamble = source.read(0, PREAMBLE_BYTES)
       if (preamble.some((byte) => byte !== 0) && preamble[0] !== 0x49 && preamble[0] !== 0x4d)
@@ -157,8 +162,9 @@ function judge(
   if (meta !== null) {
     if (meta.preamble.kind === 'other') drafts.push(...checkPreamble(source.read(0, PREAMBLE_BYTES).slice()))
     if (meta.problems.length > 0) drafts.push(...checkFileMeta(source, meta))
-    if (meta.mediaStorageSOPClassUID === SOP_CLASS.mediaDirectory) return dicomdir(arrival, drafts)
   }
+  const announced = meta?.mediaStorageSOPClassUID ?? claims.sopClassUID
+  if (announced === SOP_CLASS.mediaDirectory) return dicomdir(arrival, drafts)
   for (const problem of part10.problems) {
     if (problem.rule === 'M6' || problem.rule === 'P0') drafts.push({ ...problem, severity: 'info' })
   }

@@ -29,6 +29,8 @@ export interface SpoolOptions {
   readonly bytesMax?: number
   /** Bytes left free on the volume. */
   readonly reserveBytes?: number
+  /** The arrival is a data set alone: length of the head that will stand before it, in bytes. No head is looked for. */
+  readonly headBytes?: number
   /** A disk other than the real one; it is written to on the calling thread. */
   readonly disk?: Disk
 }
@@ -116,7 +118,9 @@ export class SpoolWriter {
   /** Reads the head; when it is complete (or none), the rest goes to the disk from here on. */
   async #begin(complete: boolean): Promise<void> {
     const start = this.#start.subarray(0, this.#startLength)
-    const planned = plannedHead(start, this.#options.limits ?? DEFAULT_LIMITS, complete)
+    const { headBytes, limits = DEFAULT_LIMITS } = this.#options
+    const planned =
+      headBytes === undefined ? plannedHead(start, limits, complete) : { dataSetStart: 0, ownLength: headBytes }
     if (planned === 'need-more') {
       // Not at every dribbled byte: the work stays linear.
       this.#tryAt = this.#startLength + Math.max(512, this.#startLength >> 1)

@@ -1,4 +1,5 @@
 import type { ByteSource } from '#standards/byte-source.ts'
+import { PREAMBLE_BYTES } from '#standards/dicom/preamble.ts'
 import type { Draft } from '../screened.ts'
 import { type Rule, rule } from './rule.ts'
 
@@ -31,11 +32,14 @@ function buffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** Looks where other formats than DICOM are found from. Reads at most 66 KiB. */
-export function findCarriers(source: ByteSource): readonly Carrier[] {
+/**
+ * Looks where other formats than DICOM are found from. Reads at most 66 KiB.
+ * @param from where a PDF header is looked for: behind a preamble, which has rules of its own, or at the first byte
+ */
+export function findCarriers(source: ByteSource, from = PREAMBLE_BYTES): readonly Carrier[] {
   const found: Carrier[] = []
   const pdf = buffer(source.read(0, PDF_HEAD_BYTES + 4)).indexOf('%PDF')
-  if (pdf >= 128) found.push({ kind: 'pdf', detail: 'a PDF header in the first 1,024 bytes', offset: pdf })
+  if (pdf >= from) found.push({ kind: 'pdf', detail: 'a PDF header in the first 1,024 bytes', offset: pdf })
   const zip = findZipEnd(source)
   if (zip !== null) found.push(zip)
   for (const at of discMarks) {

@@ -19,7 +19,7 @@ import { walkDataSet } from './walk.ts'
 export interface Part10 {
   /** The file. */
   readonly source: ByteSource
-  /** Null for a bare data set. */
+  /** Null for a data set that came alone. */
   readonly meta: FileMeta | null
   readonly bare: boolean
   readonly transferSyntax: TransferSyntax
@@ -40,6 +40,8 @@ export interface Part10 {
 export interface OpenOptions {
   /** Take a data set without preamble and prefix too. A named leniency: off by default. */
   readonly bare?: boolean
+  /** Transfer syntax agreed for a data set that came alone, as C-STORE sends it: then no preamble, no File Meta is read. */
+  readonly negotiated?: string
   readonly limits?: DicomLimits
   /** Where a deflated data set above 64 MiB goes. */
   readonly scratch?: () => InflateSink
@@ -55,11 +57,12 @@ export interface BareDataSet {
 }
 
 /**
- * Opens a Part 10 file.
+ * Opens a Part 10 file, or a data set whose transfer syntax was negotiated.
  * @throws DicomError P0 when it is none (and no bare data set, or that leniency is off); M6 for an unknown transfer
  *   syntax; what readFileMeta and inflateDataSet throw
  */
 export function openPart10(source: ByteSource, options: OpenOptions = {}): Part10 {
+  if (options.negotiated !== undefined) return openData(source, null, 0, options.negotiated, options)
   const limits = options.limits ?? DEFAULT_LIMITS
   const meta = readHead(source, limits)
   if (meta.kind === 'not-part10') {
@@ -87,9 +90,15 @@ function detached(meta: FileMeta): FileMeta {
   return { ...meta, elements: meta.elements.map((element) => ({ ...element, value: copyOf(element.value) })) }
 }
 
-function openData(source: ByteSource, meta: FileMeta, start: number, uid: string | null, options: OpenOptions): Part10 {
+function openData(
+  source: ByteSource,
+  meta: FileMeta | null,
+  start: number,
+  uid: string | null,
+  options: OpenOptions,
+): Part10 {
   const limits = options.limits ?? DEFAULT_LIMITS
-  const problems: Problem[] = [...meta.problems]
+  const problems: Problem[] = [...(meta?.problems ?? [])]
   const note = (detail: string) => problems.push({ rule: 'M6', detail, offset: start, tag: '00020010' })
   const declared = uid === null ? undefined : transferSyntax(uid)
   if (uid !== null && declared === undefined) {
@@ -100,7 +109,7 @@ function openData(source: ByteSource, meta: FileMeta, start: number, uid: string
     return {
       source,
       meta,
-      bare: false,
+      bare: meta === null,
       transferSyntax: declared,
       encoding: encodingOf(declared),
       dataSetStart: start,
@@ -134,7 +143,7 @@ function openData(source: ByteSource, meta: FileMeta, start: number, uid: string
   return {
     source,
     meta,
-    bare: false,
+    bare: meta === null,
     transferSyntax: syntax,
     encoding,
     dataSetStart: start,
