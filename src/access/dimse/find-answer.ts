@@ -17,7 +17,6 @@ interface Member {
 
 type Row = { readonly [key: string]: Member | undefined }
 
-const ASCII = /^[\u0000-\u007f]*$/
 const UTF8 = ['ISO_IR 192']
 const CHARSET = 0x00080005
 const EMPTY = new Uint8Array(0)
@@ -46,7 +45,7 @@ export class FindAnswers {
   /** @param json one row, as the search rendered it */
   encode(json: string): Uint8Array {
     const row = JSON.parse(json) as Row
-    if (this.#asciiCharsets !== null && ASCII.test(json)) return this.#write(row, this.#asciiCharsets, true)
+    if (this.#asciiCharsets !== null && isAscii(json)) return this.#write(row, this.#asciiCharsets, true)
     const wanted = this.#plan.charsets
     // The repertoire of the asker when it holds every sign, else UTF-8.
     const inTheirs = wanted.length === 0 ? undefined : this.#tryWrite(row, wanted)
@@ -72,6 +71,11 @@ export class FindAnswers {
     for (const key of this.#plan.keys) dataSet.set(key.tag, elementOf(key, row[key.key], charsets, plain))
     return joinPieces(encodeDataSet(dataSet, this.#encoding))
   }
+}
+
+/** True when a text needs one byte for each of its characters. */
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length
 }
 
 /** A text that the character sets do not hold. Caught here, never seen outside. */

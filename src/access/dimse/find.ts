@@ -7,7 +7,8 @@ import { FindAnswers } from './find-answer.ts'
 import { type CombinedRange, type FindPlan, planFind } from './find-plan.ts'
 import { identifierSyntax, readMessage } from './identifier.ts'
 import { answerExtended, negotiated, queryModel } from './query-models.ts'
-import { DimseRefusal, refusalFields, refusalOf, STATUS } from './refusal.ts'
+import { DimseRefusal, STATUS } from './refusal.ts'
+import { answering } from './respond.ts'
 
 export interface FindOptions {
   readonly reader: Pick<ArchiveReader, 'search' | 'searchPatients'>
@@ -38,24 +39,15 @@ export function findService(options: FindOptions): DimseService {
 
 async function handle(options: FindOptions, message: IncomingMessage, session: DimseSession): Promise<void> {
   const { context, command } = message
-  const { association } = session
   const response = {
     commandField: COMMAND.C_FIND_RSP,
     affectedSOPClassUID: context.abstractSyntax,
     messageIdBeingRespondedTo: command.messageId ?? 0,
   }
-  try {
+  await answering(message, session, response, async () => {
     const status = await answer(options, message, session, response)
-    await association.send(context.id, { ...response, status })
-  } catch (error) {
-    const refusal = refusalOf(error)
-    await message.drain()
-    if (refusal === undefined) {
-      await association.send(context.id, { ...response, status: STATUS.unableToProcess, errorComment: 'internal' })
-      throw error
-    }
-    await association.send(context.id, { ...response, ...refusalFields(refusal) })
-  }
+    await session.association.send(context.id, { ...response, status })
+  })
 }
 
 /** Sends the pending responses. @returns status of the final one */
