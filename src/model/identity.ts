@@ -245,4 +245,14 @@ export interface ImportItem {
     /** Ledger entries it made: undo takes them back. */
     readonly entries: readonly string[]
   } | null
+  /** Decisions that were taken back, oldest first: after one of a person nothing decides by itself any more. */
+  readonly earlier?: readonly {
+    readonly action: 'assign' | 'keep'
+    readonly patient: PatientKey | null
+    readonly by: string
+    readonly time: string
+    readonly undoneBy: string
+    readonly undoneAt: string
+    readonly undoReason: string | null
+  }[]
 }
