@@ -7,7 +7,7 @@ import type { SegmentStore } from '#model/segment-store.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
 import { nodeDisk } from '#storage/disk.ts'
 import { entryKind } from '#storage/entry-names.ts'
-import { type JournalEntry, replayJournal } from '#storage/journal.ts'
+import { type PlacedEntry, replayJournal } from '#storage/journal.ts'
 import { DELETE_KIND, type DeletionDecision, readDeletion } from './deletion.ts'
 import { parseRecord } from './object-record.ts'
 
@@ -21,7 +21,7 @@ export interface RebuildTools {
   /** Opens a stored object for that; see storage/file-source.ts. */
   open(location: Location): ByteSource & { close(): void }
   /** Carries out a decision other than a deletion; in the order they were taken, after all objects. */
-  apply(entry: JournalEntry): void
+  apply(entry: PlacedEntry): void
   onProgress?(done: { readonly objects: number; readonly bytes: number; readonly bytesTotal: number }): void
   onFinding?(finding: { readonly segment: string; readonly offset: number; readonly detail: string }): void
   readonly signal?: AbortSignal
@@ -49,7 +49,7 @@ const GROUP_MAX = 200
 export async function rebuildIndex(tools: RebuildTools): Promise<RebuildSummary> {
   const { segments, writer } = tools
   const started = performance.now()
-  const journal: JournalEntry[] = []
+  const journal: PlacedEntry[] = []
   const deletions: DeletionDecision[] = []
   for await (const entry of replayJournal(segments)) {
     const deletion = entry.kind === DELETE_KIND ? readDeletion(entry.payload) : undefined

@@ -3,6 +3,7 @@ import { ArchiveError } from '#errors.ts'
 import type { Peer } from '#model/peer.ts'
 import type { Originator } from '#model/settings.ts'
 import { auditEvent } from './audit.ts'
+import { HL7_SETTINGS } from './hl7-settings.ts'
 import { checkPeer } from './peers.ts'
 import type { OriginatorStore, PeerStore, SecurityWriter, SettingsStore, SettingVersion } from './ports.ts'
 
@@ -66,6 +67,7 @@ export const SETTINGS = {
     fallback: 'loopback',
     what: 'Unknown calling AE titles: taken on loopback, or refused everywhere.',
   },
+  ...HL7_SETTINGS,
 } as const satisfies { readonly [key: string]: { schema: z.ZodType; fallback: unknown; what: string } }
 
 export type SettingKey = keyof typeof SETTINGS

@@ -14,6 +14,11 @@ export interface JournalEntry {
   readonly payload: unknown
 }
 
+/** A decision with where it stands, for those who read it again later. */
+export interface PlacedEntry extends JournalEntry {
+  readonly location: Location
+}
+
 export interface Decision {
   readonly kind: string
   /** Plain JSON. */
@@ -31,7 +36,7 @@ export interface Journal {
    * of the segments, or a restart would cut the entry off again.
    * @throws ArchiveError 'storage.full', 'storage.read-only': nothing was decided
    */
-  append(decisions: readonly Decision[]): Promise<readonly JournalEntry[]>
+  append(decisions: readonly Decision[]): Promise<readonly PlacedEntry[]>
 }
 
 export function openJournal(segments: SegmentStore, numbers: JournalNumbers, now = () => new Date()): Journal {
@@ -43,8 +48,8 @@ export function openJournal(segments: SegmentStore, numbers: JournalNumbers, now
       const entries = decisions.map(
         ({ kind, payload }, i): JournalEntry => ({ format: 1, sequence: first + i, kind, time, payload }),
       )
-      await segments.append(entries.map(segmentEntry), 'default')
-      return entries
+      const places = await segments.append(entries.map(segmentEntry), 'default')
+      return entries.map((entry, i) => ({ ...entry, location: places[i] as Location }))
     },
   }
 }
@@ -57,7 +62,7 @@ function segmentEntry(entry: JournalEntry): Entry {
  * Every decision in its order, each once (compaction interrupted by a crash leaves copies).
  * @throws ArchiveError 'storage.damaged' for an entry that cannot be read
  */
-export async function* replayJournal(segments: SegmentStore): AsyncGenerator<JournalEntry> {
+export async function* replayJournal(segments: SegmentStore): AsyncGenerator<PlacedEntry> {
   const places = new Map<number, Location>()
   for (const { name } of await segments.segments()) {
     for await (const entry of segments.entries(name)) {
@@ -65,7 +70,8 @@ export async function* replayJournal(segments: SegmentStore): AsyncGenerator<Jou
       if (kind.is === 'journal') places.set(kind.sequence, entry.location)
     }
   }
-  for (const [, at] of [...places].sort(([a], [b]) => a - b)) yield await readJournalEntry(segments, at)
+  for (const [, at] of [...places].sort(([a], [b]) => a - b))
+    yield { ...(await readJournalEntry(segments, at)), location: at }
 }
 
 /** @throws ArchiveError 'storage.damaged' */

@@ -1,0 +1,104 @@
+import type { LedgerDecision } from '#model/identity.ts'
+import type { MessageRecord } from '#model/message.ts'
+import { Hl7Error } from '#standards/hl7v2/errors.ts'
+import type { Hl7Message } from '#standards/hl7v2/message.ts'
+import { cx, ei } from '#standards/hl7v2/values.ts'
+import { actionOf, type MessageAction } from './actions.ts'
+import { adtDecisions } from './adt.ts'
+import { orderDecisions } from './order.ts'
+import type { MappingTerms } from './terms.ts'
+import { judgeZSegments } from './z-segments.ts'
+
+/** MSH-9 in its parts; the event falls back to EVN-1, which older senders fill instead. */
+export function typeOf(message: Hl7Message): { readonly type: string; readonly event: string; readonly name: string } {
+  const type = message.header.text(9, 1).toUpperCase()
+  const event = (message.header.text(9, 2) || message.first('EVN')?.text(1) || '').toUpperCase()
+  return { type, event, name: event === '' ? type : `${type}^${event}` }
+}
+
+/** Processing ids and versions that are taken. Tables 0103 and 0104. */
+const PROCESSING_IDS = ['P', 'T', 'D']
+const VERSION = /^2\.[1-9](\.[0-9])?$/
+
+/**
+ * What the header must say.
+ * @throws Hl7Error AE 101 without control id; AR 200, 202, 203
+ */
+export function checkHeader(message: Hl7Message): void {
+  const { header } = message
+  const fault = (answer: 'AE' | 'AR', condition: 101 | 200 | 202 | 203, field: number, detail: string) =>
+    new Hl7Error(answer, condition, detail, header.at(field))
+  if (header.text(9) === '') throw fault('AR', 200, 9, 'MSH-9 names no message type')
+  if (header.text(10) === '') throw fault('AE', 101, 10, 'MSH-10 is empty')
+  const processing = header.text(11).toUpperCase()
+  if (processing !== '' && !PROCESSING_IDS.includes(processing)) {
+    throw fault('AR', 202, 11, 'MSH-11 is none of P, T, D')
+  }
+  const version = header.text(12)
+  if (version !== '' && !VERSION.test(version)) throw fault('AR', 203, 12, 'MSH-12 is no version 2.x')
+}
+
+/** What a message means here. */
+export interface Understood {
+  readonly action: MessageAction['is']
+  readonly decisions: readonly LedgerDecision[]
+  readonly zSegments: MessageRecord['zSegments']
+  readonly notes: readonly string[]
+}
+
+/**
+ * Says what a message means, against what is known now. Pure: nothing happens yet.
+ * @throws Hl7Error with the location of the fault
+ */
+export function understand(
+  message: Hl7Message,
+  terms: MappingTerms,
+  site: { readonly [name: string]: 'act' | 'keep' | 'refuse' },
+): Understood {
+  const { type, event } = typeOf(message)
+  const action = actionOf(type, event, site)
+  const z = judgeZSegments(message, terms.zSegments, action.is === 'order')
+  const rest = { action: action.is, zSegments: z.done, notes: z.notes }
+  switch (action.is) {
+    case 'adt':
+      return { ...rest, decisions: adtDecisions(message, action.action, terms) }
+    case 'order':
+      return { ...rest, decisions: orderDecisions(message, terms) }
+    case 'keep':
+    case 'acknowledgement':
+      return { ...rest, decisions: [] }
+  }
+}
+
+/** Most identifiers kept of one message, and the longest, in characters. */
+const IDENTIFIERS_MAX = 200
+const IDENTIFIER_LENGTH_MAX = 200
+
+/** Where identifiers stand, by segment: CX fields, and EI fields. */
+const CX_FIELDS: { readonly [segment: string]: readonly number[] } = {
+  PID: [2, 3, 4, 18],
+  MRG: [1, 2, 3, 4],
+  PV1: [19],
+}
+const EI_FIELDS: { readonly [segment: string]: readonly number[] } = {
+  ORC: [2, 3, 4],
+  OBR: [2, 3, 18, 19],
+  IPC: [1, 2, 3],
+  ZDS: [1],
+  TXA: [12, 13, 14, 15],
+  SCH: [1, 2],
+}
+
+/** Identifiers of patients, visits, orders, studies and documents, for the search of the message archive. */
+export function identifiersIn(message: Hl7Message): readonly string[] {
+  const found = new Set<string>()
+  for (const segment of message.segments) {
+    if (found.size >= IDENTIFIERS_MAX) break
+    const add = (id: string) => {
+      if (id !== '' && found.size < IDENTIFIERS_MAX) found.add(id.slice(0, IDENTIFIER_LENGTH_MAX))
+    }
+    for (const field of CX_FIELDS[segment.name] ?? []) for (const one of segment.repetitions(field)) add(cx(one).id)
+    for (const field of EI_FIELDS[segment.name] ?? []) for (const one of segment.repetitions(field)) add(ei(one).id)
+  }
+  return [...found]
+}
