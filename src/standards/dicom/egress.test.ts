@@ -174,11 +174,18 @@ test('egress: a name the character set cannot write makes all text UTF-8, in ite
   assert.deepEqual([string(greek, 0x00400009), string(plain, 0x00400009)], ['α', 'á'])
 })
 
-test('egress: a character set that can write the name is kept', async () => {
-  const overlay = coerce([{ path: '00100010', value: { vr: 'PN', strings: ['Buß'] } }])
-  const { dataSet } = open(await leave(part10Of(OBJECT), { overlay }))
-  assert.deepEqual(dataSet.charsets, ['ISO_IR 100'])
-  assert.equal(string(dataSet, 0x00100010), 'Buß')
+// Metadata are overlaid without the object, and do not say what its character set was: the overlay alone must decide.
+test('egress: new text in ASCII keeps the character set, any other text makes it UTF-8', async () => {
+  for (const [name, charset] of [
+    ['Buss', 'ISO_IR 100'],
+    ['Buß', 'ISO_IR 192'],
+    ['Bu~ss', 'ISO_IR 192'], // ISO_IR 13 has another character there
+  ] as const) {
+    const overlay = coerce([{ path: '00100010', value: { vr: 'PN', strings: [name] } }])
+    const { dataSet } = open(await leave(part10Of(OBJECT), { overlay }))
+    assert.deepEqual(dataSet.charsets, [charset])
+    assert.equal(string(dataSet, 0x00100010), name)
+  }
 })
 
 // What is emitted after a rewrite must not be a TIFF whose offsets lead elsewhere (threats.md section 2).
@@ -208,7 +215,9 @@ for (const path of [
   '04000561',
   '00020010',
   '7FE00010',
-  '00400275/9/00400009',
+  '0020000D',
+  '00080018',
+  '00280010',
 ]) {
   test(`egress: ${path} cannot be overlaid`, () => {
     const overlay = coerce([{ path, value: { vr: 'LO', strings: ['x'] } }])

@@ -1,17 +1,18 @@
 import { Readable } from 'node:stream'
 import { createDeflateRaw } from 'node:zlib'
 import { type ByteSource, copyOf } from '../byte-source.ts'
-import { readDataSet, string } from './data-set.ts'
+import { type DataSet, readDataSet, string } from './data-set.ts'
 import type { InflateSink } from './deflate.ts'
+import { isWholeTiff, mayRelocate, type Relocation, relocateTiff } from './egress-tiff.ts'
 import { encodingOf } from './encoding.ts'
 import { DicomError } from './errors.ts'
 import { DEFAULT_LIMITS, type DicomLimits } from './limits.ts'
 import { openPart10, readHead } from './open.ts'
 import { applyOverlay, type Overlay } from './overlay.ts'
-import { type Piece, piecesLength, type SourcePiece } from './pieces.ts'
+import { type Piece, piecesLength, type SourceMark, type SourcePiece } from './pieces.ts'
 import { transferSyntax } from './transfer-syntax.ts'
 import { swapBytes } from './value-representation.ts'
-import { buildHead, encodeDataSet, toWritable } from './write.ts'
+import { buildHead, encodeDataSet, type HeadFields, toWritable, type WriteDataSet, type WriteElement } from './write.ts'
 
 /** An object as the archive keeps it: a Part 10 file with our own File Meta. */
 export interface StoredObject {
@@ -55,10 +56,11 @@ export function canLeaveAs(storedUID: string, wantedUID: string): boolean {
 }
 
 /**
- * Prepares an object for leaving. Without an overlay and in its own transfer syntax it passes through byte for byte.
- * Otherwise the header is written again, bulk is copied by range, the Original Attributes Sequence records the overlay,
- * and the preamble is zero: offsets of a TIFF would no longer be true (threats.md section 2). Data Set Trailing Padding,
- * which holds such a TIFF, is dropped with it.
+ * Prepares an object for leaving. Without an overlay (or with one that changes nothing of it) and in its own transfer
+ * syntax it passes through byte for byte. Otherwise the header is written again, bulk is copied by range, and the
+ * Original Attributes Sequence records the overlay. A TIFF personality moves with the pixels where its structure allows;
+ * otherwise the preamble becomes zero, because its offsets would no longer be true, and Data Set Trailing Padding, which
+ * holds such a TIFF, goes with it (threats.md section 2).
  * @throws DicomError what openPart10 and walkDataSet throw; `egress` when the pixels would have to be coded anew
  */
 export function planEgress(stored: StoredObject, options: EgressOptions = {}): Egress {
@@ -67,27 +69,31 @@ export function planEgress(stored: StoredObject, options: EgressOptions = {}): E
   const overlay = options.overlay ?? []
   const declared = storedSyntax(source, limits)
   const wantedUID = options.transferSyntaxUID ?? declared
-  if (overlay.length === 0 && wantedUID === declared) {
-    const whole: SourcePiece = { source, offset: 0, length: source.size, swapUnit: 1 }
-    return egress(stored, declared, [whole], true)
-  }
+  const asItIs = () => egress(stored, declared, [{ source, offset: 0, length: source.size, swapUnit: 1 }], true)
+  if (overlay.length === 0 && wantedUID === declared) return asItIs()
   if (!canLeaveAs(declared, wantedUID)) {
     throw new DicomError('dicom.malformed', 'egress', `${declared} does not become ${wantedUID} without coding anew`, 0)
   }
   const part10 = openPart10(source, options.scratch === undefined ? { limits } : { limits, scratch: options.scratch })
-  const wanted = transferSyntax(wantedUID)!
   const dataSet =
     part10.base === null
       ? readDataSet(part10.dataSet, part10.encoding, 0, part10.dataSet.size, limits)
       : readDataSet(source, part10.encoding, part10.base, source.size, limits)
   const writable = toWritable(dataSet)
+  const changed = overlay.length > 0 && applyOverlay(writable, overlay, dataSet.charsets)
+  if (!changed && wantedUID === declared) return asItIs()
   writable.delete(TRAILING_PADDING)
-  if (overlay.length > 0) applyOverlay(writable, overlay, dataSet.charsets)
-  const head = buildHead({
+  const wanted = transferSyntax(wantedUID)!
+  const headFields: HeadFields = {
     sopClassUID: string(dataSet, 0x00080016) ?? part10.meta?.mediaStorageSOPClassUID ?? '',
     sopInstanceUID: string(dataSet, 0x00080018) ?? part10.meta?.mediaStorageSOPInstanceUID ?? '',
     transferSyntaxUID: wantedUID,
-  })
+  }
+  if (wantedUID === declared && part10.base !== null) {
+    const moved = withTiff(stored, dataSet, writable, headFields)
+    if (moved !== null) return egress(stored, wantedUID, moved, false)
+  }
+  const head = buildHead(headFields)
   const body = encodeDataSet(writable, encodingOf(wanted))
   if (!wanted.deflated) return egress(stored, wantedUID, [head, ...body], false)
   return {
@@ -96,6 +102,36 @@ export function planEgress(stored: StoredObject, options: EgressOptions = {}): E
     passthrough: false,
     chunks: () => deflatedChunks(stored, head, body),
   }
+}
+
+/** The object with its TIFF personality moved along; null when it has none, or one that cannot be moved. */
+function withTiff(
+  { source }: StoredObject,
+  dataSet: DataSet,
+  writable: WriteDataSet,
+  headFields: HeadFields,
+): readonly Piece[] | null {
+  const padding = dataSet.get(TRAILING_PADDING)
+  if (!mayRelocate(source, padding?.valueLength ?? 0)) return null
+  const { encoding } = dataSet
+  const headLength = buildHead(headFields).length
+  const marks: SourceMark[] = []
+  const body = encodeDataSet(writable, encoding, marks)
+  const values = marks.map(({ from, length, to }) => ({ from, length, to: headLength + to }))
+  let place: Relocation['padding'] = null
+  if (padding !== undefined) {
+    const headerBytes = encoding.explicit ? 12 : 8
+    const to = headLength + piecesLength(body) + headerBytes
+    place = { from: padding.valueOffset, length: padding.valueLength, to }
+  }
+  const tiff = relocateTiff(source, { values, padding: place })
+  if (tiff === null) return null
+  const pieces: Piece[] = [buildHead({ ...headFields, preamble: tiff.preamble }), ...body]
+  if (tiff.padding !== null) {
+    const element: WriteElement = { tag: TRAILING_PADDING, vr: 'OB', value: { is: 'bytes', bytes: tiff.padding } }
+    pieces.push(...encodeDataSet(new Map([[TRAILING_PADDING, element]]), encoding))
+  }
+  return isWholeTiff(source, pieces) ? pieces : null
 }
 
 /** Declared in the File Meta; found out only when it declares none. */

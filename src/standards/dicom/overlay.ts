@@ -1,7 +1,9 @@
 import { encodeText } from './charset.ts'
-import { decodeStrings } from './data-set.ts'
+import { decodeStrings, readCharsets } from './data-set.ts'
 import { DicomError } from './errors.ts'
 import { encodeNumbers } from './number-text.ts'
+import { type PlainChange, pathProblem } from './overlay-check.ts'
+import { COMPARED_BYTES_MAX, type OverlayView, type PathStep, parsePath, planOverlay } from './overlay-plan.ts'
 import { isSingleText, kindOf } from './value-representation.ts'
 import { type WriteDataSet, type WriteElement, type WriteValue, writableBytes } from './write.ts'
 
@@ -33,29 +35,58 @@ export interface OverlayEvent {
 /** All changes of an object, oldest event first. */
 export type Overlay = readonly OverlayEvent[]
 
+/** An overlay of plain values, as the index keeps it. */
+export function overlayFrom(
+  stored: readonly (Omit<OverlayEvent, 'changes'> & { readonly changes: readonly PlainChange[] })[],
+): Overlay {
+  return stored.map(({ reason, modifyingSystem, source, time, changes }) => ({
+    reason,
+    modifyingSystem,
+    source,
+    time,
+    changes: changes.map(({ path, vr, values }) => ({ path, value: values === null ? null : { vr, strings: values } })),
+  }))
+}
+
 const SPECIFIC_CHARACTER_SET = 0x00080005
-const INSTANCE_COERCION_DATE_TIME = 0x00080015
-const ORIGINAL_ATTRIBUTES = 0x04000561
-const UTF8 = ['ISO_IR 192']
+export const INSTANCE_COERCION_DATE_TIME = 0x00080015
+export const CONTRIBUTING_EQUIPMENT = 0x0018a001
+export const ORIGINAL_ATTRIBUTES = 0x04000561
+export const MODIFIED_ATTRIBUTES = 0x04000550
+const PATIENT_ID = 0x00100020
+const ISSUER_OF_PATIENT_ID = 0x00100021
+export const UTF8 = ['ISO_IR 192']
 
 /**
  * Applies an overlay to a data set that is about to be written, and records it in the Original Attributes Sequence.
- * When a new text does not fit the character set of the data set, all of its text becomes UTF-8.
+ * Changes that are none for this data set are left out. When a new text is not ASCII, all text becomes UTF-8, whatever
+ * the character set was: what leaves then depends on the overlay alone, so that metadata can be overlaid without the
+ * object (overlay-json.ts).
  * @param charsets those of the outermost data set
+ * @returns false when the data set already says everything: it is as it was
  * @throws DicomError `overlay` for a path or a value that makes no sense
  */
-export function applyOverlay(dataSet: WriteDataSet, overlay: Overlay, charsets: readonly string[]): void {
+export function applyOverlay(dataSet: WriteDataSet, overlay: Overlay, charsets: readonly string[]): boolean {
+  refuse(overlay)
+  const plan = planOverlay(new WritableView(dataSet, charsets), overlay)
+  if (plan.events.length === 0) return false
   let current = charsets
-  const changes = overlay.flatMap((event) => event.changes)
-  const texts = overlay.flatMap((event) => [event.modifyingSystem, event.source])
-  const fits =
-    changes.every(({ value }) => value === null || canEncode(value, charsets)) &&
-    texts.every((text) => encodeText(text, charsets, 'single') !== undefined)
-  if (!fits || itemsHaveTheirOwn(dataSet, changes)) {
+  if (plan.utf8) {
     toUtf8(dataSet, charsets)
     current = UTF8
   }
-  for (const event of overlay) applyEvent(dataSet, event, current)
+  for (const event of plan.events) applyEvent(dataSet, event, current)
+  return true
+}
+
+/** @throws DicomError `overlay` when something would be overlaid that never is */
+export function refuse(overlay: Overlay): void {
+  for (const { changes } of overlay) {
+    for (const { path } of changes) {
+      const problem = pathProblem(path)
+      if (problem !== null) throw wrong(problem)
+    }
+  }
 }
 
 function applyEvent(dataSet: WriteDataSet, event: OverlayEvent, charsets: readonly string[]): void {
@@ -63,64 +94,70 @@ function applyEvent(dataSet: WriteDataSet, event: OverlayEvent, charsets: readon
   for (const { path, value } of event.changes) {
     const steps = parsePath(path)
     const top = steps[0]!.tag
-    if (
-      top === ORIGINAL_ATTRIBUTES ||
-      top >>> 16 <= 2 ||
-      top >>> 16 === 0x7fe0 ||
-      steps.some(({ tag }) => tag >>> 16 === 0xfffe)
-    ) {
-      throw wrong(`${path} cannot be overlaid`)
-    }
-    if (!modified.has(top)) modified.set(top, previous(dataSet, top, value))
+    if (!modified.has(top)) modified.set(top, previous(dataSet, top, steps.length > 1 ? 'SQ' : (value?.vr ?? 'UN')))
     applyChange(dataSet, steps, value, charsets)
   }
-  const item: WriteDataSet = new Map()
-  const put = (tag: number, vr: string, text: string) => {
-    item.set(tag, { tag, vr, value: { is: 'bytes', bytes: encoded(vr, tag, [text], charsets) } })
+  // An identifier says nothing without who gave it. services: PS3.3 section C.12.1.1.9, IHE import reconciliation
+  const issuer = dataSet.get(ISSUER_OF_PATIENT_ID)
+  if (modified.has(PATIENT_ID) && !modified.has(ISSUER_OF_PATIENT_ID) && issuer !== undefined) {
+    modified.set(ISSUER_OF_PATIENT_ID, issuer)
   }
-  item.set(0x04000550, { tag: 0x04000550, vr: 'SQ', value: { is: 'items', items: [modified] } })
-  put(0x04000562, 'DT', event.time)
-  put(0x04000563, 'LO', event.modifyingSystem)
-  put(0x04000564, 'LO', event.source)
-  put(0x04000565, 'CS', event.reason)
-  const held = dataSet.get(ORIGINAL_ATTRIBUTES)
-  const items = held?.value.is === 'items' ? [...held.value.items, item] : [item]
-  dataSet.set(ORIGINAL_ATTRIBUTES, { tag: ORIGINAL_ATTRIBUTES, vr: 'SQ', value: { is: 'items', items } })
+  append(
+    dataSet,
+    ORIGINAL_ATTRIBUTES,
+    new Map([...recordOf(event, charsets), sequenceOf(MODIFIED_ATTRIBUTES, modified)]),
+  )
   if (event.reason === 'COERCE') {
-    const bytes = encoded('DT', INSTANCE_COERCION_DATE_TIME, [event.time], charsets)
-    dataSet.set(INSTANCE_COERCION_DATE_TIME, {
-      tag: INSTANCE_COERCION_DATE_TIME,
-      vr: 'DT',
-      value: { is: 'bytes', bytes },
-    })
+    append(dataSet, CONTRIBUTING_EQUIPMENT, equipmentOf(event, charsets))
+    dataSet.set(...textElement(INSTANCE_COERCION_DATE_TIME, 'DT', event.time, charsets))
   }
 }
 
-interface Step {
-  readonly tag: number
-  /** Of the item to go into; null at the last step. */
-  readonly item: number | null
+function append(dataSet: WriteDataSet, tag: number, item: WriteDataSet): void {
+  const held = dataSet.get(tag)
+  const items = held?.value.is === 'items' ? [...held.value.items, item] : [item]
+  dataSet.set(tag, { tag, vr: 'SQ', value: { is: 'items', items } })
 }
 
-function parsePath(path: string): Step[] {
-  const parts = path.split('/')
-  const steps: Step[] = []
-  for (let i = 0; i < parts.length; i += 2) {
-    const item = parts[i + 1]
-    if (!/^[\dA-F]{8}$/.test(parts[i]!) || (item !== undefined && !/^\d{1,7}$/.test(item))) {
-      throw wrong(`${JSON.stringify(path)} is no path`)
-    }
-    steps.push({ tag: Number.parseInt(parts[i]!, 16), item: item === undefined ? null : Number(item) })
-  }
-  if (parts.length % 2 === 0 || steps.length > 64) throw wrong(`${JSON.stringify(path)} is no path`)
-  return steps
+function sequenceOf(tag: number, ...items: WriteDataSet[]): [number, WriteElement] {
+  return [tag, { tag, vr: 'SQ', value: { is: 'items', items } }]
+}
+
+function textElement(tag: number, vr: string, text: string, charsets: readonly string[]): [number, WriteElement] {
+  return [tag, { tag, vr, value: { is: 'bytes', bytes: encoded(vr, tag, text === '' ? [] : [text], charsets) } }]
+}
+
+/** What an item of the Original Attributes Sequence says besides the previous values. */
+export function recordOf(event: OverlayEvent, charsets: readonly string[]): WriteDataSet {
+  return new Map([
+    textElement(0x04000562, 'DT', event.time, charsets),
+    textElement(0x04000563, 'LO', event.modifyingSystem, charsets),
+    textElement(0x04000564, 'LO', event.source, charsets),
+    textElement(0x04000565, 'CS', event.reason, charsets),
+  ])
+}
+
+/** An item of the Contributing Equipment Sequence: that we modified the object. PS3.3 section C.12.1, CID 7005. */
+export function equipmentOf(event: OverlayEvent, charsets: readonly string[]): WriteDataSet {
+  const purpose: WriteDataSet = new Map([
+    textElement(0x00080100, 'SH', '109103', charsets),
+    textElement(0x00080102, 'SH', 'DCM', charsets),
+    textElement(0x00080104, 'LO', 'Modifying Equipment', charsets),
+  ])
+  return new Map([
+    textElement(0x00080070, 'LO', 'Diptych', charsets),
+    textElement(0x0018a002, 'DT', event.time, charsets),
+    textElement(0x0018a003, 'ST', `Attributes coerced by ${event.modifyingSystem}`, charsets),
+    sequenceOf(0x0040a170, purpose),
+  ])
 }
 
 /** What an attribute was: as it is, or empty when it is not there. A sequence is copied, because it will change. */
-function previous(dataSet: WriteDataSet, tag: number, value: OverlayValue | null): WriteElement {
+function previous(dataSet: WriteDataSet, tag: number, vr: string): WriteElement {
   const held = dataSet.get(tag)
   if (held === undefined) {
-    return { tag, vr: value?.vr ?? 'UN', value: { is: 'bytes', bytes: new Uint8Array(0) } }
+    const value: WriteValue = vr === 'SQ' ? { is: 'items', items: [] } : { is: 'bytes', bytes: new Uint8Array(0) }
+    return { tag, vr, value }
   }
   return held.value.is === 'items' ? { ...held, value: { is: 'items', items: held.value.items.map(copy) } } : held
 }
@@ -139,7 +176,7 @@ function copy(dataSet: WriteDataSet): WriteDataSet {
 
 function applyChange(
   dataSet: WriteDataSet,
-  steps: readonly Step[],
+  steps: readonly PathStep[],
   value: OverlayValue | null,
   charsets: readonly string[],
 ): void {
@@ -152,16 +189,11 @@ function applyChange(
     }
     let sequence = within.get(tag)
     if (sequence?.value.is !== 'items') {
-      if (value === null) return
       sequence = { tag, vr: 'SQ', value: { is: 'items', items: [] } }
       within.set(tag, sequence)
     }
     const { items } = sequence.value as Extract<WriteValue, { is: 'items' }>
-    if (item > items.length) throw wrong(`there is no item ${item}`)
-    if (item === items.length) {
-      if (value === null) return
-      items.push(new Map())
-    }
+    if (item === items.length) items.push(new Map())
     within = items[item]!
   }
 }
@@ -198,25 +230,51 @@ export function encodeStrings(
   return Buffer.from(text, 'latin1')
 }
 
-function canEncode(value: OverlayValue, charsets: readonly string[]): boolean {
-  if (!('strings' in value)) return true
-  const kind = kindOf(value.vr)
-  if (kind !== 'text' && kind !== 'name') return true
-  return encodeStrings(value.vr, 0, value.strings, charsets) !== undefined
-}
+/** A data set about to be written, as an overlay looks at it. */
+class WritableView implements OverlayView {
+  readonly #dataSet: WriteDataSet
+  readonly #charsets: readonly string[]
 
-/** True when a change goes into an item with a character set of its own. */
-function itemsHaveTheirOwn(dataSet: WriteDataSet, changes: readonly OverlayChange[]): boolean {
-  return changes.some(({ path }) => {
-    let within: WriteDataSet | undefined = dataSet
+  constructor(dataSet: WriteDataSet, charsets: readonly string[]) {
+    this.#dataSet = dataSet
+    this.#charsets = charsets
+  }
+
+  itemCount(path: string): number {
+    const { element } = this.#find(path)
+    return element?.value.is === 'items' ? element.value.items.length : 0
+  }
+
+  values(path: string): readonly string[] | null | undefined {
+    const { element, charsets } = this.#find(path)
+    if (element === undefined) return null
+    const { vr, value } = element
+    const kind = kindOf(vr)
+    if (kind === 'binary' || kind === 'sequence') return undefined
+    const length = value.is === 'bytes' ? value.bytes.length : value.is === 'range' ? value.range.length : -1
+    if (length < 0 || length > COMPARED_BYTES_MAX) return undefined
+    return decodeStrings(vr, writableBytes(vr, value)!, charsets, false)
+  }
+
+  hasOwnCharset(path: string): boolean {
+    return this.#find(path).own
+  }
+
+  #find(path: string): { element: WriteElement | undefined; charsets: readonly string[]; own: boolean } {
+    let within: WriteDataSet | undefined = this.#dataSet
+    let charsets = this.#charsets
+    let own = false
     for (const { tag, item } of parsePath(path)) {
-      if (item === null) return false
-      const value: WriteValue | undefined = within?.get(tag)?.value
-      within = value?.is === 'items' ? value.items[item] : undefined
-      if (within?.has(SPECIFIC_CHARACTER_SET) === true) return true
+      const element: WriteElement | undefined = within?.get(tag)
+      if (item === null) return { element, charsets, own }
+      within = element?.value.is === 'items' ? element.value.items[item] : undefined
+      const set = within?.get(SPECIFIC_CHARACTER_SET)
+      if (set === undefined) continue
+      own = true
+      charsets = readCharsets(writableBytes('CS', set.value) ?? new Uint8Array(0))
     }
-    return false
-  })
+    return { element: undefined, charsets, own }
+  }
 }
 
 /** Re-encodes all text of a data set and its items. */
@@ -230,8 +288,7 @@ function reencode(dataSet: WriteDataSet, outer: readonly string[]): void {
   const own = dataSet.get(SPECIFIC_CHARACTER_SET)
   let charsets = outer
   if (own !== undefined) {
-    const terms = decodeStrings('CS', writableBytes('CS', own.value) ?? new Uint8Array(0), [], false)
-    charsets = terms.every((term) => term === '') ? [] : terms
+    charsets = readCharsets(writableBytes('CS', own.value) ?? new Uint8Array(0))
     dataSet.delete(SPECIFIC_CHARACTER_SET) // the outermost one holds for all
   }
   for (const [tag, element] of dataSet) {

@@ -13,6 +13,13 @@ export interface SourcePiece {
 /** A part of a stream that is being composed. */
 export type Piece = Uint8Array | SourcePiece
 
+/** Where a stretch of the source stands in a composition. Bytes. */
+export interface SourceMark {
+  readonly from: number
+  readonly length: number
+  readonly to: number
+}
+
 export function pieceLength(piece: Piece): number {
   return piece.length
 }
@@ -57,12 +64,16 @@ export function joinPieces(pieces: readonly Piece[]): Uint8Array {
 export class PieceWriter {
   readonly #pieces: Piece[] = []
   readonly #bigEndian: boolean
+  /** Told of every stretch of another source, when somebody wants to know. */
+  readonly #marks: SourceMark[] | null
+  #flushed = 0
   #buffer = new Uint8Array(4096)
   #view = new DataView(this.#buffer.buffer)
   #at = 0
 
-  constructor(bigEndian: boolean) {
+  constructor(bigEndian: boolean, marks: SourceMark[] | null = null) {
     this.#bigEndian = bigEndian
+    this.#marks = marks
   }
 
   uint16(value: number, bigEndian = this.#bigEndian): void {
@@ -90,12 +101,14 @@ export class PieceWriter {
   }
 
   range(piece: SourcePiece): void {
+    this.#marks?.push({ from: piece.offset, length: piece.length, to: this.#flushed + this.#at })
     if (piece.length <= 16 * 1024) {
       this.bytes(piece.source.read(piece.offset, piece.offset + piece.length), piece.swapUnit)
       return
     }
     this.#flush()
     this.#pieces.push(piece)
+    this.#flushed += piece.length
   }
 
   finish(): Piece[] {
@@ -105,6 +118,7 @@ export class PieceWriter {
 
   #flush(): void {
     if (this.#at > 0) this.#pieces.push(this.#buffer.slice(0, this.#at))
+    this.#flushed += this.#at
     this.#at = 0
   }
 

@@ -2,7 +2,7 @@ import { type ByteSource, memorySource } from '../byte-source.ts'
 import type { DataSet, Element } from './data-set.ts'
 import { deflateDataSet } from './deflate.ts'
 import { type Encoding, encodingOf, IMPLICIT_LE } from './encoding.ts'
-import { joinPieces, type Piece, PieceWriter } from './pieces.ts'
+import { joinPieces, type Piece, PieceWriter, type SourceMark } from './pieces.ts'
 import { PREAMBLE_BYTES } from './preamble.ts'
 import { EXPLICIT_LITTLE_ENDIAN, transferSyntax } from './transfer-syntax.ts'
 import { hasLongForm, isStandardVr, kindOf, swapUnit } from './value-representation.ts'
@@ -89,19 +89,20 @@ function ascii(text: string): Uint8Array {
 /**
  * Writes a data set, without preamble and File Meta. Group lengths are left out (PS3.5 section 7.2), sequences get
  * undefined lengths, odd values their padding.
+ * @param marks gets where every value that is a range comes to stand, zero-based from the start of the data set
  */
-export function encodeDataSet(dataSet: WriteDataSet, encoding: Encoding): Piece[] {
+export function encodeDataSet(dataSet: WriteDataSet, encoding: Encoding, marks: SourceMark[] | null = null): Piece[] {
   const outermost: WriteDataSet = new Map()
   // Groups 0000 and 0002 have no place in a data set: behind a File Meta they would be taken for a part of it.
   for (const [tag, element] of dataSet) {
     const group = tag >>> 16
     if (group !== 0 && group !== 2) outermost.set(tag, element)
   }
-  return encodeElements(outermost, encoding)
+  return encodeElements(outermost, encoding, marks)
 }
 
-function encodeElements(dataSet: WriteDataSet, encoding: Encoding): Piece[] {
-  const writer = new PieceWriter(encoding.bigEndian)
+function encodeElements(dataSet: WriteDataSet, encoding: Encoding, marks: SourceMark[] | null = null): Piece[] {
+  const writer = new PieceWriter(encoding.bigEndian, marks)
   writeElements(writer, dataSet, encoding)
   return writer.finish()
 }
