@@ -12,7 +12,9 @@ import type { Visibility } from '#model/visibility.ts'
 import { nodeDisk, systemCode, writeFailure } from '#storage/disk.ts'
 import { type ZipEntry, zipStream } from '#storage/zip-writer.ts'
 import { buildDicomdir } from './dicomdir.ts'
+import { type ExportedFile, exportedFile } from './export-bytes.ts'
 import { type MediaInstance, metadataText } from './media-record.ts'
+import { currentMetadata } from './render-metadata.ts'
 
 export interface ExportTools {
   readonly reader: Pick<ArchiveReader, 'search' | 'instances' | 'metadata'>
@@ -45,11 +47,6 @@ export interface ExportSummary {
   readonly seconds: number
 }
 
-const PIECE_BYTES = 1024 * 1024
-const PREAMBLE_BYTES = 128
-/** `II*\0` or `MM\0*`, or BigTIFF: only what passed screening keeps such a preamble. threats.md section 2. */
-const TIFF = /^(49492[ab]00|4d4d002[ab])/
-
 /**
  * Writes plain Part 10 files into an empty or absent folder.
  * @throws ArchiveError 'request.conflict' (folder not empty), 'storage.full'
@@ -67,8 +64,9 @@ export async function exportFolder(
       const target = join(out, ...path)
       await fs.mkdir(dirname(target), { recursive: true })
       try {
-        await pipeline(Readable.from(checkedBytes(tools, instance)), createWriteStream(target, { flags: 'wx' }))
-        run.done(path, instance, null)
+        const { content, length } = await exportedFile(tools, instance)
+        await pipeline(Readable.from(content), createWriteStream(target, { flags: 'wx' }))
+        run.done(path, instance, null, length)
       } catch (error) {
         await fs.rm(target, { force: true })
         if (systemCode(error) !== '' || !(error instanceof ArchiveError)) throw error
@@ -91,13 +89,13 @@ export function exportZip(
   const run = new ExportRun(tools, options)
   async function* entries(): AsyncGenerator<ZipEntry> {
     for await (const { path, instance } of run.plan()) {
-      const content = await readable(tools, instance)
-      if (typeof content === 'string') {
-        run.done(path, instance, content)
+      const file = await readable(tools, instance)
+      if (typeof file === 'string') {
+        run.done(path, instance, file)
         continue
       }
-      yield { name: path.join('/'), size: instance.location.length, time: new Date(), content }
-      run.done(path, instance, null)
+      yield { name: path.join('/'), size: file.length, time: new Date(), content: file.content }
+      run.done(path, instance, null, file.length)
     }
     if (options.media !== true) return
     const directory = buildDicomdir(run.listed)
@@ -140,8 +138,7 @@ class ExportRun {
     }
   }
 
-  done(path: readonly string[], instance: StoredInstance, failure: string | null): void {
-    const bytes = failure === null ? instance.location.length : 0
+  done(path: readonly string[], instance: StoredInstance, failure: string | null, bytes = 0): void {
     if (failure === null) {
       this.#counts.files++
       this.#counts.bytes += bytes
@@ -181,7 +178,7 @@ class ExportRun {
   async #describe(instance: StoredInstance): Promise<void> {
     const { studyInstanceUID, seriesInstanceUID, sopInstanceUID, objectId } = instance
     const scope = { studyInstanceUID, seriesInstanceUID, sopInstanceUID }
-    const chunk = (await this.#tools.reader.metadata(scope, this.#tools.visibility))?.chunks[0]
+    const chunk = (await currentMetadata(this.#tools.reader, scope, this.#tools.visibility))?.[0]
     const whole = chunk === undefined ? () => '' : metadataText(chunk)
     // A medium may hold many instances: only what a directory says of them stays in memory.
     const kept = new Map(DIRECTORY_TAGS.map((tag) => [tag, whole(tag)]))
@@ -235,46 +232,12 @@ async function* studiesOf(
   } while (after !== null)
 }
 
-/** @returns the content, or why it cannot be exported; the first piece is read before a ZIP names the entry */
-async function readable(tools: ExportTools, instance: StoredInstance): Promise<AsyncIterable<Uint8Array> | string> {
-  const bytes = checkedBytes(tools, instance)
+/** @returns the file, or why it cannot be exported */
+async function readable(tools: ExportTools, instance: StoredInstance): Promise<ExportedFile | string> {
   try {
-    const first = await bytes.next()
-    return (async function* () {
-      if (first.done !== true) yield first.value
-      yield* bytes
-    })()
+    return await exportedFile(tools, instance)
   } catch (error) {
     if (error instanceof ArchiveError) return error.message
     throw error
   }
-}
-
-/**
- * The kept bytes, by pieces, with what must be true of everything that leaves: the preamble is zero or a TIFF's, and
- * the bytes have the digest they were kept with. @throws ArchiveError 'storage.damaged'
- */
-async function* checkedBytes(
-  { segments, signal }: ExportTools,
-  { location, digests }: StoredInstance,
-): AsyncGenerator<Uint8Array> {
-  const hash = createHash('sha256')
-  for (let start = 0; start < location.length; start += PIECE_BYTES) {
-    signal?.throwIfAborted()
-    const piece = await segments.read(location, { start, end: Math.min(start + PIECE_BYTES, location.length) })
-    if (piece === undefined) throw new ArchiveError('storage.damaged', `segment ${location.segment} is gone`)
-    if (start === 0 && !harmlessPreamble(piece)) {
-      throw new ArchiveError('storage.damaged', 'its preamble is neither zero nor a TIFF header')
-    }
-    hash.update(piece)
-    if (start + PIECE_BYTES >= location.length && hash.digest('hex') !== digests.kept) {
-      throw new ArchiveError('storage.damaged', 'its bytes do not have the digest they were kept with')
-    }
-    yield piece
-  }
-}
-
-function harmlessPreamble(start: Uint8Array): boolean {
-  const preamble = Buffer.from(start.buffer, start.byteOffset, Math.min(PREAMBLE_BYTES, start.byteLength))
-  return preamble.every((byte) => byte === 0) || TIFF.test(preamble.toString('hex', 0, 4))
 }

@@ -3,9 +3,14 @@ import { ArchiveError } from '#errors.ts'
 import type { Scope } from '#model/archive-index.ts'
 import type { StoredInstance } from '#model/archive-object.ts'
 import type { Asked, Route } from '#model/route.ts'
+import { currentMetadata } from '#operations/render-metadata.ts'
+import { EXPLICIT_LE } from '#standards/dicom/encoding.ts'
 import { frameCount, frameRanges } from '#standards/dicom/frames.ts'
+import { jsonToDataSet } from '#standards/dicom/json.ts'
+import { joinPieces } from '#standards/dicom/pieces.ts'
 import { EXPLICIT_LITTLE_ENDIAN } from '#standards/dicom/transfer-syntax.ts'
-import { swapUnit } from '#standards/dicom/value-representation.ts'
+import { hasLongForm, swapUnit } from '#standards/dicom/value-representation.ts'
+import { encodeDataSet } from '#standards/dicom/write.ts'
 import { parseMediaType } from '#standards/dicomweb/media-type.ts'
 import { parseAccept } from './accept.ts'
 import { findValues, parseBulkPath } from './bulk-path.ts'
@@ -134,8 +139,7 @@ async function jsonOf(
   scope: Required<Scope>,
   asked: Asked<unknown>,
 ): Promise<JsonDataSet | undefined> {
-  const found = await services.reader.metadata(scope, asked.visibility)
-  const chunk = found?.chunks[0]
+  const chunk = (await currentMetadata(services.reader, scope, asked.visibility))?.[0]
   return chunk === undefined ? undefined : (JSON.parse(await inflateChunk(chunk)) as JsonDataSet)
 }
 
@@ -170,13 +174,17 @@ async function valueParts(
   paths: ReadonlySet<string>,
 ): Promise<BulkPart[]> {
   const isFramed = (path: string) => PIXEL_PATHS.has(path) && instance.frames?.kind === 'encapsulated'
-  const wanted = new Set([...paths].filter((path) => !isFramed(path)))
+  const overlaid = instance.overlay.length > 0
+  const isInline = (path: string) => overlaid && elementAt(json, path)?.BulkDataURI === undefined
+  const stored = [...paths].filter((path) => !isFramed(path) && !isInline(path))
+  const wanted = new Set(stored.flatMap((path) => (overlaid ? [path, storedPath(path)] : [path])))
   const found =
     wanted.size === 0 ? new Map() : await dataSet.look((opened) => findValues(opened.dataSet, opened.encoding, wanted))
   const parts: BulkPart[] = []
   for (const path of paths) {
     if (isFramed(path)) parts.push(...frameParts(instance, dataSet))
-    const value = found.get(path)
+    else if (isInline(path)) parts.push(...inlinePart(instance, json, path))
+    const value = found.get(path) ?? (overlaid ? found.get(storedPath(path)) : undefined)
     if (value === undefined) continue
     const document = path === ENCAPSULATED_DOCUMENT ? documentOf(json, value.length) : undefined
     const unit = value.bigEndian ? swapUnit(value.vr) : 1
@@ -189,6 +197,31 @@ async function valueParts(
     })
   }
   return parts
+}
+
+/** A value that the record of changes names as it was before stands in the object where it always stood. */
+function storedPath(path: string): string {
+  return path.replace(/^04000561\/\d+\/04000550\/0\//, '')
+}
+
+/** A current value that the metadata hold in full: text is UTF-8, as they say. */
+function* inlinePart(instance: StoredInstance, json: JsonDataSet, path: string): Generator<BulkPart> {
+  const element = elementAt(json, path)
+  const tag = path.slice(-8)
+  if (element === undefined || element.vr === 'SQ') return
+  const held = jsonToDataSet(JSON.stringify({ [tag]: element }), () => undefined).get(Number.parseInt(tag, 16))
+  if (held === undefined) return
+  const headerBytes = hasLongForm(held.vr) ? 12 : 8
+  const bytes = joinPieces(encodeDataSet(new Map([[held.tag, held]]), EXPLICIT_LE)).subarray(headerBytes)
+  yield {
+    types: ['application/octet-stream'],
+    syntax: EXPLICIT_LITTLE_ENDIAN,
+    location: `/dicom-web/${shown(scopeOfInstance(instance))}/bulkdata/${path}`,
+    length: bytes.byteLength,
+    async *pieces(start, end) {
+      yield bytes.subarray(start, end)
+    },
+  }
 }
 
 function frameParts(instance: StoredInstance, dataSet: DataSetBytes): BulkPart[] {

@@ -6,6 +6,7 @@ import { ArchiveError } from '#errors.ts'
 import type { ArchiveReader, Scope } from '#model/archive-index.ts'
 import type { MetadataChunk } from '#model/archive-object.ts'
 import type { Asked, Route } from '#model/route.ts'
+import { renderedChunks } from '#operations/render-metadata.ts'
 import { datasetToXml } from '#standards/dicom/xml.ts'
 import { closing, multipartType, newBoundary, partHead } from '#standards/dicomweb/multipart.ts'
 import { chooseJsonOrXml, parseAccept } from './accept.ts'
@@ -58,14 +59,15 @@ async function metadata(reader: ArchiveReader, asked: Asked<PathOf>, reply: Fast
   if (form === undefined) throw notAcceptable('metadata is given as application/dicom+json or application/dicom+xml')
   const found = await reader.metadata(scope, asked.visibility)
   if (found === undefined) throw new ArchiveError('request.not-found', `no ${shown(scope)}`)
-  const { chunks } = found
-  await asked.audit('read', { studyInstanceUID: scope.studyInstanceUID, count: chunks.length, detail: 'metadata' })
+  const count = found.chunks.length
+  await asked.audit('read', { studyInstanceUID: scope.studyInstanceUID, count, detail: 'metadata' })
 
   const gzip = form.is === 'json' && acceptsGzip(asked.headers['accept-encoding'])
   // Strong tags name exact bytes, so each form has its own.
   const etag = `"${found.etag.replace(/"/g, '')}${gzip ? '-gzip' : form.is === 'xml' ? '-xml' : ''}"`
   const headers = { ETag: etag, 'Cache-Control': 'private, no-cache', Vary: 'Accept, Accept-Encoding' }
   if (isNotModified(asked.headers['if-none-match'], etag)) return reply.code(304).headers(headers).send()
+  const chunks = await renderedChunks(found)
   if (form.is === 'xml') return xmlAnswer(chunks, scope, asked, reply, headers)
 
   const pieces = joinAsGzip(chunks)

@@ -7,7 +7,7 @@ import { EXPLICIT_LITTLE_ENDIAN } from '#standards/dicom/transfer-syntax.ts'
 import { closing, multipartType, newBoundary, partHead } from '#standards/dicomweb/multipart.ts'
 import { parseAccept } from './accept.ts'
 import { bestEncoding, type Candidate, type Encoding, instanceCandidates, notAcceptable } from './negotiate.ts'
-import type { Recoder } from './recode.ts'
+import { leavesAsStored, type Recoder } from './recode.ts'
 import { instanceOf, type PathOf, scopeOf, shown } from './scope.ts'
 import { isNotModified, parseRange, type RangedReads, sendPieces } from './send.ts'
 import type { StoredFiles } from './stored-files.ts'
@@ -58,17 +58,6 @@ function partType(syntax: string): string {
   return `application/dicom; transfer-syntax=${syntax}`
 }
 
-function piecesOf(services: InstanceServices, instance: StoredInstance, encoding: Encoding) {
-  return encoding === 'stored' ? services.files.pieces(instance) : services.recoder.pieces(instance)
-}
-
-/** A file on its way out, with its length in bytes where that is known. */
-async function wholeOf(services: InstanceServices, instance: StoredInstance, encoding: Encoding) {
-  if (encoding === 'stored') return { pieces: services.files.pieces(instance), length: instance.location.length }
-  const egress = await services.recoder.explicitLittleEndian(instance)
-  return { pieces: egress.chunks(), length: egress.length }
-}
-
 async function retrieveOne(services: InstanceServices, asked: Asked<PathOf>, reply: FastifyReply) {
   const scope = instanceOf(asked.params)
   const candidates = instanceCandidates(parseAccept(asked.headers.accept, asked.query.get('accept')), true)
@@ -79,7 +68,7 @@ async function retrieveOne(services: InstanceServices, asked: Asked<PathOf>, rep
   const encoding = bestEncoding(instance.transferSyntaxUID, choice.ways) as Encoding
   const syntax = leavesAs(instance, encoding)
 
-  // The digest of the stored file names the bytes; a rewritten form is made of them and nothing else.
+  // The digest of the stored file and the version of its overlay name the bytes: a rewritten form is made of nothing else.
   const recoded = encoding === 'stored' ? '' : '-le'
   const etag = `"${instance.digests.kept}-${instance.overlayVersion}${recoded}"`
   const headers: { [name: string]: string } = {
@@ -99,7 +88,7 @@ async function retrieveOne(services: InstanceServices, asked: Asked<PathOf>, rep
     const boundary = newBoundary()
     const head = partHead(boundary, { 'Content-Type': partType(syntax), 'Content-Location': location }, true)
     const end = closing(boundary)
-    const whole = await wholeOf(services, instance, encoding)
+    const whole = await services.recoder.leaving(instance, encoding)
     headers['Content-Type'] = multipartType('application/dicom', boundary)
     async function* body() {
       // A file that does not verify is told before the part begins.
@@ -115,8 +104,10 @@ async function retrieveOne(services: InstanceServices, asked: Asked<PathOf>, rep
   }
   headers['Content-Type'] = partType(syntax)
   headers['Content-Location'] = location
-  if (encoding !== 'stored') {
-    const { pieces, length } = await wholeOf(services, instance, encoding)
+  if (!leavesAsStored(instance, encoding)) {
+    const { pieces, length } = await services.recoder.leaving(instance, encoding)
+    // What is written on the way out has no fixed place for a byte: whole or not at all.
+    headers['Accept-Ranges'] = 'none'
     return sendPieces(asked, reply, { status: 200, headers, ...(length === null ? {} : { length }) }, pieces)
   }
   return sendFile(services, asked, reply, instance, etag, headers)
@@ -218,7 +209,7 @@ async function* multipartOf(
   for await (const instance of instances) {
     const encoding = bestEncoding(instance.transferSyntaxUID, ways)
     if (encoding === undefined) continue
-    const pieces = piecesOf(services, instance, encoding)
+    const pieces = services.recoder.pieces(instance, encoding)
     const start = await pieces.next()
     const headers = {
       'Content-Type': partType(leavesAs(instance, encoding)),
@@ -247,7 +238,7 @@ async function sendZip(
       if (encoding === undefined) continue
       yield {
         name: `${clean(instance.studyInstanceUID)}/${clean(instance.seriesInstanceUID)}/${clean(instance.sopInstanceUID)}.dcm`,
-        pieces: piecesOf(services, instance, encoding),
+        pieces: services.recoder.pieces(instance, encoding),
         large: instance.location.length >= LARGE_BYTES,
       }
     }
