@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline'
 export interface LiveServer {
   readonly pid: number
   readonly url: string
+  /** The DICOM door; null unless `--dimse-port` was given. */
+  readonly dimse: { readonly port: number; readonly aeTitle: string } | null
   readonly dataDirectory: string
   /** SIGTERM, and waits for the end. @returns exit status */
   stop(): Promise<number | null>
@@ -62,6 +64,7 @@ export async function startServer(options: {
   return {
     pid: ready.pid,
     url: ready.http,
+    dimse: ready.dimse,
     dataDirectory: options.dataDirectory,
     exited,
     errors: () => errors,
@@ -81,11 +84,13 @@ export async function startServer(options: {
   }
 }
 
-function firstLine(
-  child: ChildProcess,
-  exited: Promise<number | null>,
-  errors: () => string,
-): Promise<{ pid: number; http: string }> {
+interface Ready {
+  readonly pid: number
+  readonly http: string
+  readonly dimse: LiveServer['dimse']
+}
+
+function firstLine(child: ChildProcess, exited: Promise<number | null>, errors: () => string): Promise<Ready> {
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => {
       child.kill('SIGKILL')
@@ -97,7 +102,7 @@ function firstLine(
       const told: unknown = JSON.parse(line)
       if (typeof told !== 'object' || told === null || !('event' in told) || told.event !== 'ready') return
       clearTimeout(limit)
-      resolve(told as unknown as { pid: number; http: string })
+      resolve(told as unknown as Ready)
     })
     exited.then((code) => {
       clearTimeout(limit)

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
+import type { DimseServer } from '#access/dimse/dimse-server.ts'
 import type { Archive } from '../../app.ts'
 import type { Config } from '../../config.ts'
 import { type Emit, type Flag, type Given, isSet, type OwnCommand, text, UsageError } from '../command.ts'
@@ -14,7 +15,7 @@ const DRAIN_MS = 8_000
 
 const PORTS: { readonly [flag: string]: Flag } = {
   'http-port': { type: 'string', value: 'N', about: 'port of the web door; 0 any free one, off none (8080)' },
-  'dimse-port': { type: 'string', value: 'N', about: 'port of the DICOM door (11112); not in this version' },
+  'dimse-port': { type: 'string', value: 'N', about: 'port of the DICOM door; 0 any free one, off none (11112)' },
   'hl7-port': { type: 'string', value: 'N', about: 'port of the HL7 v2 door (2575); not in this version' },
 }
 
@@ -63,14 +64,18 @@ async function run(
   const open = isSet(given, 'open')
   const log = pino({ level: config.log.level }, pino.destination({ dest: 2, sync: true }))
   const { serve } = await import('../../app-server.ts')
+  const { serveDimse } = await import('../../app-dimse.ts')
   const served = config.http.port === 'off' ? null : await serve(archive, { open, log })
+  let dimse: Awaited<ReturnType<typeof serveDimse>> = null
   try {
+    dimse = await serveDimse(archive, log)
     const socket = await listenForCommands(archive.dataDirectory, archive, archiveCommands)
     try {
       const url = served?.http.url ?? null
       const base = config.http.publicBaseUrl ?? url
-      const ready = { event: 'ready', pid: process.pid, http: url, dimse: null, hl7: null, dataDirectory }
-      await emit({ text: await greeting(archive, base, open, dataDirectory) }) // with --json to stderr
+      const door = dimse === null ? null : { port: dimse.port, aeTitle: dimse.aeTitle }
+      const ready = { event: 'ready', pid: process.pid, http: url, dimse: door, hl7: null, dataDirectory }
+      await emit({ text: await greeting(archive, base, dimse, open, dataDirectory) }) // with --json to stderr
       await emit({ json: ready })
       if (isSet(given, 'browse') && base !== null) browse(base)
       await untilStopped(archive, signal)
@@ -79,7 +84,7 @@ async function run(
       await socket.close()
     }
   } finally {
-    await served?.close(DRAIN_MS)
+    await Promise.all([served?.close(DRAIN_MS), dimse?.close(DRAIN_MS)])
   }
 }
 
@@ -99,7 +104,13 @@ async function untilStopped(archive: Archive, signal: AbortSignal): Promise<void
   }
 }
 
-async function greeting(archive: Archive, base: string | null, open: boolean, data: string): Promise<string> {
+async function greeting(
+  archive: Archive,
+  base: string | null,
+  dimse: DimseServer | null,
+  open: boolean,
+  data: string,
+): Promise<string> {
   const lines: string[] = []
   if (base === null) lines.push('The web door is off.')
   else {
@@ -110,8 +121,19 @@ async function greeting(archive: Archive, base: string | null, open: boolean, da
     }
     lines.push(`Pages:     ${base}/`, `DICOMweb:  ${base}/dicom-web`)
   }
-  lines.push('FHIR:      not in this version', 'DIMSE:     not in this version', `Data:      ${data}`)
+  lines.push(
+    'FHIR:      not in this version',
+    `DIMSE:     ${dimseAddress(archive.config, dimse)}`,
+    `Data:      ${data}`,
+  )
   return lines.join('\n')
+}
+
+/** Where the DICOM door is and under which title. */
+function dimseAddress({ dimse: { host } }: Config, dimse: DimseServer | null): string {
+  if (dimse === null) return 'off'
+  const ports = [dimse.port ?? [], dimse.tlsPort === null ? [] : `${dimse.tlsPort} (TLS)`].flat()
+  return `${dimse.aeTitle} at ${ports.map((port) => `${host}:${port}`).join(' and ')}`
 }
 
 /** @throws UsageError for anything but a port number or `off` */
