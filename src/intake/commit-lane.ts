@@ -42,6 +42,11 @@ export interface LaneTools {
   registerHeld(row: HeldRow): string
   /** One audit entry per sender and study of a group, in the same transaction. */
   audit(entries: readonly LaneAudit[]): void
+  /**
+   * What was stored, in the same transaction, for the work that follows.
+   * @param newStudies Study Instance UIDs that were not kept before
+   */
+  stored?(instances: readonly NewInstance[], newStudies: ReadonlySet<string>): void
   entryNames(
     sopInstanceUID: string,
     sha256: string,
@@ -117,7 +122,8 @@ export function createCommitLane(tools: LaneTools): CommitLane {
   }
 
   async function write(group: readonly Prepared[]): Promise<Written[]> {
-    const decided = await decide(group)
+    const newStudies = new Set<string>()
+    const decided = await decide(group, newStudies)
     const { instances, flushed } = await append(decided)
     const written: Written[] = []
     tools.transaction(() => {
@@ -134,6 +140,7 @@ export function createCommitLane(tools: LaneTools): CommitLane {
       }
       tools.writer.commit({ instances, arrivals, flushed })
       tools.audit(audited(decided))
+      if (instances.length > 0) tools.stored?.(instances, newStudies)
     })
     return written
   }
@@ -176,7 +183,7 @@ export function createCommitLane(tools: LaneTools): CommitLane {
   }
 
   /** Same UID, same study: decided one after the other against the index and the members before. */
-  async function decide(group: readonly Prepared[]): Promise<Decided[]> {
+  async function decide(group: readonly Prepared[], newStudies: Set<string>): Promise<Decided[]> {
     const decided: Decided[] = []
     const byUid = new Map<string, { objectId: string; dataSet: string }>()
     const byStudy = new Map<string, PatientIdentity>()
@@ -219,6 +226,7 @@ export function createCommitLane(tools: LaneTools): CommitLane {
         continue
       }
       const patient = joined === 'conflict' ? (keptUnder ?? outcome.patient) : joined
+      if (keptUnder === undefined) newStudies.add(studyInstanceUID)
       const objectId = randomBytes(16).toString('hex')
       byUid.set(sopInstanceUID, { objectId, dataSet: outcome.kept.digests.dataSet })
       byStudy.set(studyInstanceUID, patient)

@@ -27,6 +27,16 @@ export const SETTINGS = {
     fallback: 'local',
     what: 'Issuer of patient identifiers from a source that names none and has no originator.',
   },
+  'identity.matching': {
+    schema: z.strictObject({
+      automatic: z.boolean().default(true),
+      leastScore: z.int().min(0).max(100).default(25),
+      scheduledDays: z.int().min(0).max(365).default(7),
+      candidatesMax: z.int().min(1).max(50).default(10),
+    }),
+    fallback: { automatic: true, leastScore: 25, scheduledDays: 7, candidatesMax: 10 },
+    what: 'How studies are matched with patients and orders: what is certain is assigned by itself (or never), from which score on a candidate is shown, days around a scheduled step, most candidates.',
+  },
   'screening.rules': { schema: rules, fallback: {}, what: 'Verdicts that differ from the catalogue, by rule id.' },
   'screening.doors': {
     schema: z.partialRecord(
@@ -75,14 +85,28 @@ export type SettingValue<Key extends SettingKey> = z.output<(typeof SETTINGS)[Ke
 
 const zAction = z.enum(['honour', 'inert', 'refuse'])
 const path = z.string().regex(/^[0-9A-F]{8}(\/\d{1,4}\/[0-9A-F]{8}){0,8}$/, 'expected a path such as 00100010')
+/** No rule changes which object it is, how it is coded, its pixels, or the record of changes. */
+const target = path.refine(
+  (text) => !/^(0002|7FE0|FFFE|0008001[68]|0020000[DE]|00080005|04000561)/.test(text),
+  'UIDs, coding and pixels cannot be coerced',
+)
 const vr = z.string().regex(/^[A-Z]{2}$/, 'expected a value representation')
+/** Objects refer to each other by UIDs, and a rule does not know which. */
+const targetVr = vr.refine((text) => text !== 'UI' && text !== 'SQ', 'UIDs and sequences cannot be coerced by rule')
 const coercion = z.strictObject({
   defaults: z
-    .array(z.strictObject({ path, vr, values: z.array(z.string().max(1024)).max(64) }))
+    .array(z.strictObject({ path: target, vr: targetVr, values: z.array(z.string().max(1024)).max(64) }))
     .max(200)
     .default([]),
   map: z
-    .array(z.strictObject({ from: path, to: path, vr, values: z.record(z.string(), z.string().max(1024)).default({}) }))
+    .array(
+      z.strictObject({
+        from: path,
+        to: target,
+        vr: targetVr,
+        values: z.record(z.string(), z.string().max(1024)).default({}),
+      }),
+    )
     .max(200)
     .default([]),
   privateElements: z.enum(['keep', 'strip', 'replace']).default('keep'),

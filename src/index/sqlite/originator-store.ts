@@ -16,7 +16,7 @@ export class SqliteOriginatorReader implements OriginatorStore {
         `select value from originator o where value is not null
          and version = (select max(version) from originator where name = o.name) order by name`,
       )
-      .map(({ value }) => JSON.parse(value) as Originator)
+      .map(({ value }) => whole(JSON.parse(value) as Originator))
   }
 
   originator(name: string): Originator | undefined {
@@ -24,8 +24,19 @@ export class SqliteOriginatorReader implements OriginatorStore {
       'select value from originator where name = ? order by version desc limit 1',
       name,
     )
-    return row === undefined || row.value === null ? undefined : (JSON.parse(row.value) as Originator)
+    return row === undefined || row.value === null ? undefined : whole(JSON.parse(row.value) as Originator)
   }
+}
+
+/** Keys that an older version did not write yet. */
+const LATER: Pick<Originator, 'hl7Senders' | 'zSegments' | 'coercion'> = {
+  hl7Senders: [],
+  zSegments: {},
+  coercion: { defaults: [], map: [], privateElements: 'keep' },
+}
+
+function whole(kept: Originator): Originator {
+  return { ...LATER, ...kept }
 }
 
 /** Writes of the register, inside the writer's transaction. */
