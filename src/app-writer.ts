@@ -15,6 +15,7 @@ import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader, sqliteSecurityWriter } from '#index/sqlite/security-store.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
 import { startJobRunner } from '#jobs/job-runner.ts'
+import { createSharedJobs } from '#jobs/shared-jobs.ts'
 import type { ArrivedBytes, OpenArrival, Provenance } from '#model/arrival.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
 import { compact } from '#operations/compaction.ts'
@@ -139,6 +140,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   const jobs = createSqliteJobQueue(db)
   const runner = startJobRunner(jobs, {
     worker: `${hostname()}:${process.pid}`,
+    elsewhere: ['commitment'],
     handlers: {
       'purge-originals': async () => {
         await quarantine.purge()
@@ -183,7 +185,14 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     },
   }
 
-  return { intake: walk, quarantine, deletions, security: securityWriter, lifecycle }
+  return {
+    intake: walk,
+    quarantine,
+    deletions,
+    security: securityWriter,
+    lifecycle,
+    sharedJobs: createSharedJobs(jobs),
+  }
 }
 
 /** How often housekeeping is looked for, and how long finished jobs are listed. */

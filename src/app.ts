@@ -10,7 +10,7 @@ import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
-import type { JobQueue } from '#model/job-queue.ts'
+import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
 import { Peers } from '#security/peers.ts'
@@ -18,6 +18,7 @@ import type { SecurityReader, SecurityWriter } from '#security/ports.ts'
 import { SiteSettings } from '#security/site-settings.ts'
 import { Tokens } from '#security/tokens.ts'
 import { openSegmentReader, type SegmentReader } from '#storage/segment-files.ts'
+import { createExchange, type Exchange } from './app-exchange.ts'
 import { createMaintenance, type Maintenance } from './app-maintenance.ts'
 import { type Caller, callRemote } from './remote.ts'
 
@@ -63,6 +64,10 @@ export interface Archive {
   readonly maintenance: Maintenance
   /** Work that is under way behind the answers; read only. */
   readonly jobs: JobQueue
+  /** Jobs that run on this thread. */
+  readonly sharedJobs: SharedJobs
+  /** Calls to other archives. */
+  readonly exchange: Exchange
   readonly writer: WriterLifecycle
   close(): Promise<void>
 }
@@ -120,6 +125,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       peers: new Peers(security, securityWriter),
       maintenance: createMaintenance(dataDirectory, reader, segments),
       jobs: createSqliteJobQueue(db),
+      sharedJobs: caller.service<SharedJobs>('sharedJobs'),
+      exchange: createExchange(config, segments),
       writer,
       async close() {
         clearInterval(counting)

@@ -195,6 +195,9 @@ const limits = z.strictObject({
     .describe('Longest P-DATA-TF we say we take.'),
   dimseOperations: count(1, 1000).default(32).describe('Asynchronous operations one association may have outstanding.'),
   dimseIdentifierBytes: bytes().default(MiB).describe('Largest identifier of a query or normalised operation.'),
+  dimseQueryResults: count()
+    .default(50_000)
+    .describe('Matches of one C-FIND; what is cut off is told with status A700.'),
   hl7Connections: count().default(128).describe('Open HL7 v2 connections.'),
   hl7MessageBytes: bytes()
     .default(32 * MiB)

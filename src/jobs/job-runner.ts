@@ -6,6 +6,8 @@ export type JobHandler = (job: Job, signal: AbortSignal) => Promise<(() => void)
 export interface JobRunnerOptions {
   readonly worker: string
   readonly handlers: Readonly<Record<string, JobHandler>>
+  /** Kinds that are run by somebody else, through SharedJobs. */
+  readonly elsewhere?: readonly string[]
   /** Jobs at once; default 1. */
   readonly parallel?: number
   /** A job that takes longer extends its lease; default one minute. */
@@ -32,9 +34,9 @@ const LOOK_MAX_MS = 30_000
  * @throws RangeError when a job is open that no handler takes: it would wait for ever
  */
 export function startJobRunner(queue: JobQueue, options: JobRunnerOptions): JobRunner {
-  const { worker, handlers, parallel = 1, leaseMs = 60_000, onFailure, now = Date.now } = options
+  const { worker, handlers, elsewhere = [], parallel = 1, leaseMs = 60_000, onFailure, now = Date.now } = options
   const kinds = Object.keys(handlers)
-  const orphan = queue.openKinds().find((kind) => handlers[kind] === undefined)
+  const orphan = queue.openKinds().find((kind) => handlers[kind] === undefined && !elsewhere.includes(kind))
   if (orphan !== undefined) throw new RangeError(`jobs of kind ${orphan} are open and nothing here takes them`)
 
   const stopping = new AbortController()

@@ -45,5 +45,7 @@ export interface DimseService {
   extended?(sopClassUID: string, information: Uint8Array): Uint8Array | undefined
   /** True when it takes part in role selection: the peer may become SCP of the class (C-GET). */
   readonly reversible?: boolean
+  /** Right a peer needs to be SCP of it; `get` when absent. */
+  readonly reversedNeeds?: PeerRight
   handle(message: IncomingMessage, session: DimseSession): Promise<void>
 }

@@ -69,3 +69,15 @@ export interface JobQueue {
   /** Forgets finished jobs older than an instant (ISO 8601). @returns how many */
   prune(before: string): number
 }
+
+/** Jobs that are run outside the worker that owns the queue, where their sockets are. Times are the queue's own. */
+export interface SharedJobs {
+  /** Durable when it resolves. */
+  enqueue(job: NewJob): Promise<number>
+  /** The open job of a kind and subject. */
+  open(kind: string, subject: string): Promise<Job | undefined>
+  lease(kinds: readonly string[], worker: string, leaseMs: number): Promise<Lease | undefined>
+  extend(lease: Lease, leaseMs: number): Promise<boolean>
+  complete(lease: Lease): Promise<boolean>
+  fail(lease: Lease, error: string): Promise<'waiting' | 'parked' | 'lost'>
+}
