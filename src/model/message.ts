@@ -1,3 +1,4 @@
+import type { Location } from './archive-object.ts'
 import type { LedgerDecision } from './identity.ts'
 
 /** A kept HL7 v2 message with its answer. Stored verbatim; services.md E.1. */
@@ -29,6 +30,8 @@ export interface MessageRecord {
     readonly index: number
     readonly done: 'honoured' | 'inert' | 'refused'
   }[]
+  /** What was let through although it is not as it should be, and what was seen: for whoever looks at the message. */
+  readonly notes: readonly string[]
   /** How often the same message arrived. */
   readonly arrivals: number
   /** Ledger entries it made. */
@@ -43,6 +46,10 @@ export interface MessageEnvelope {
   /** SHA-256 (hex) of the client certificate. */
   readonly certificate: string | null
   readonly time: string
+  /** A registered originator that a person named at the import; it speaks for the messages in the file. */
+  readonly originator?: string | null
+  /** Only the first bytes: it was cut off or too large. It is answered as what that says, never acted on. */
+  readonly broken?: 'restarted' | 'oversized' | 'ended'
 }
 
 /** How a message was answered: the acknowledgements as they go on the wire, without framing. */
@@ -51,6 +58,33 @@ export interface MessageAnswer {
   readonly acknowledgements: readonly Uint8Array[]
   readonly record: MessageRecord | null
 }
+
+/** A message that was answered before: the same sender, control id and bytes. */
+export interface AnsweredMessage {
+  readonly id: string
+  readonly acknowledgements: readonly Uint8Array[]
+  readonly record: MessageRecord
+}
+
+/** Writes and look-ups of the message archive, inside the writer worker; writes are part of the caller's transaction. */
+export interface MessageStore {
+  /** The newest message of this sender with this control id and these bytes. */
+  answered(sender: MessageSender, sha256: string): AnsweredMessage | undefined
+  /** True when this sender used the control id for another message. */
+  usedForAnother(sender: MessageSender, sha256: string): boolean
+  /** Idempotent by sequence: a rebuild may meet an entry twice. */
+  add(sequence: number, payload: MessageJournalPayload, entries: readonly string[], location: Location): void
+  arrivedAgain(id: string): void
+}
+
+export interface MessageSender {
+  readonly application: string
+  readonly facility: string
+  readonly controlId: string
+}
+
+/** Journal kind of a message; its payload is a MessageJournalPayload. */
+export const MESSAGE_KIND = 'message'
 
 /** Runs in the writer worker: parse, ledger of control ids, journal, decisions, answer. One effect per message. */
 export interface MessageDesk {

@@ -2,7 +2,18 @@ import type { Migration } from '../migrate.ts'
 import { archive } from './001-archive.ts'
 import { security } from './002-security.ts'
 import { quarantine } from './003-quarantine.ts'
+import { identity } from './004-identity.ts'
 import { peers } from './005-peers.ts'
+import { messages } from './006-messages.ts'
+import { reconciliation } from './007-reconciliation.ts'
 
 /** Every migration, oldest first. A released one never changes. */
-export const MIGRATIONS: readonly Migration[] = [archive, security, quarantine, peers]
+export const MIGRATIONS: readonly Migration[] = [
+  archive,
+  security,
+  quarantine,
+  identity,
+  peers,
+  messages,
+  reconciliation,
+]

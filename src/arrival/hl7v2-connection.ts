@@ -1,0 +1,162 @@
+import type { Socket } from 'node:net'
+import type { MessageDesk, MessageEnvelope } from '#model/message.ts'
+import { type Framed, frame, MllpFramer } from '#standards/hl7v2/mllp.ts'
+
+/** Bounds on one connection. */
+export interface ConnectionLimits {
+  readonly messageBytes: number
+  /** Nothing happens for this long: closed. */
+  readonly idleMs: number
+  /** A message that has begun must end within this. */
+  readonly messageMs: number
+  /** The peer must take an answer within this. */
+  readonly answerMs: number
+}
+
+export interface ConnectionTools {
+  readonly desk: MessageDesk
+  readonly limits: ConnectionLimits
+  /** Asks for room for bytes of unfinished messages, over all connections. @returns false when there is none */
+  room(held: number, before: number): boolean
+  onFault(error: unknown): void
+}
+
+/** Most messages of one connection that wait for their turn; then its socket is not read. */
+const WAITING_MAX = 16
+
+/** One connection: bytes in, messages one after the other, one answer each, in their order. */
+export class Hl7Connection {
+  readonly #socket: Socket
+  readonly #tools: ConnectionTools
+  readonly #framer: MllpFramer
+  readonly #from: Pick<MessageEnvelope, 'address' | 'certificate'>
+  readonly #waiting: Framed[] = []
+  #working = false
+  #ended = false
+  #closing = false
+  #held = 0
+  #deadline: NodeJS.Timeout | undefined
+  /** Settles when the connection has ended and nothing of it is under way. */
+  readonly closed: Promise<void>
+  #settle: () => void = () => undefined
+
+  constructor(socket: Socket, from: Pick<MessageEnvelope, 'address' | 'certificate'>, tools: ConnectionTools) {
+    this.#socket = socket
+    this.#tools = tools
+    this.#from = from
+    this.#framer = new MllpFramer(tools.limits.messageBytes)
+    this.closed = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    socket.setNoDelay(true)
+    socket.setTimeout(tools.limits.idleMs, () => this.#destroyUnlessWorking())
+    socket.on('data', (chunk: Buffer) => this.#take(chunk))
+    socket.on('end', () => this.#end())
+    // A peer that went away is no fault of ours: 'close' follows and is all there is to do.
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => this.#gone())
+  }
+
+  /** Answers what has arrived, reads nothing more, then ends. */
+  finish(): void {
+    this.#closing = true
+    this.#socket.pause()
+    if (!this.#working) this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#ended) return
+    const found = this.#framer.push(chunk)
+    this.#waiting.push(...found)
+    const held = this.#framer.held
+    if (!this.#tools.room(held, this.#held)) {
+      // No room for more unfinished messages: this one is told so and may come again later.
+      this.#ended = true
+      this.#socket.destroy()
+      return
+    }
+    this.#held = held
+    this.#watch(found.length > 0)
+    if (this.#waiting.length >= WAITING_MAX) this.#socket.pause()
+    this.#work()
+  }
+
+  /** The clock of a message runs from its first byte to its last, however slowly bytes drip. */
+  #watch(restart: boolean): void {
+    if (restart || !this.#framer.begun) {
+      clearTimeout(this.#deadline)
+      this.#deadline = undefined
+    }
+    if (!this.#framer.begun || this.#deadline !== undefined) return
+    this.#deadline = setTimeout(() => this.#end(), this.#tools.limits.messageMs)
+  }
+
+  /** No more bytes are taken: the peer has ended, or was too slow. What was unfinished is answered as broken. */
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearTimeout(this.#deadline)
+    this.#waiting.push(...this.#framer.end())
+    if (this.#waiting.length === 0 && !this.#working) this.#socket.end()
+    else this.#work()
+  }
+
+  #work(): void {
+    if (this.#working) return
+    this.#working = true
+    this.#drain()
+      .catch((error: unknown) => {
+        this.#tools.onFault(error)
+        this.#socket.destroy() // no answer: the sender sends it again, and nothing happens twice
+      })
+      .finally(() => {
+        this.#working = false
+        if (this.#socket.destroyed) this.#gone()
+        else if (this.#ended || this.#closing) this.#socket.end()
+      })
+  }
+
+  async #drain(): Promise<void> {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      const time = new Date().toISOString()
+      const envelope: MessageEnvelope =
+        next.is === 'message'
+          ? { bytes: next.bytes, door: 'mllp', time, ...this.#from }
+          : { bytes: next.head, door: 'mllp', time, ...this.#from, broken: next.why }
+      const { acknowledgements } = await this.#tools.desk.receive(envelope)
+      if (this.#socket.destroyed) return
+      for (const answer of acknowledgements) await this.#answer(answer)
+      if (this.#waiting.length < WAITING_MAX && !this.#closing) this.#socket.resume()
+    }
+  }
+
+  /** Resolves when the answer has left; a peer that does not take it is dropped. */
+  #answer(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve) => {
+      const drop = setTimeout(() => this.#socket.destroy(), this.#tools.limits.answerMs)
+      const done = () => {
+        clearTimeout(drop)
+        this.#socket.off('close', done)
+        resolve()
+      }
+      this.#socket.once('close', done)
+      this.#socket.write(frame(bytes), done)
+    })
+  }
+
+  #destroyUnlessWorking(): void {
+    if (!this.#working) this.#socket.destroy()
+  }
+
+  #gone(): void {
+    clearTimeout(this.#deadline)
+    this.#ended = true
+    this.#tools.room(0, this.#held)
+    this.#held = 0
+    if (!this.#working) this.#settle()
+  }
+}
