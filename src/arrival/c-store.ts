@@ -187,16 +187,15 @@ function claimsOf({ command, context }: IncomingMessage): {
 }
 
 /** Reads what is left of a data set nobody wants. */
-async function drained({ dataSet, drain }: IncomingMessage, { association }: DimseSession): Promise<void> {
-  if (dataSet === null) return
+async function drained(message: IncomingMessage, { association }: DimseSession): Promise<void> {
+  if (message.dataSet === null) return
   let bytes = 0
-  for await (const fragment of dataSet) {
+  for await (const fragment of message.dataSet) {
     bytes += fragment.byteLength
     if (bytes <= DRAIN_BYTES_MAX) continue
     association.abort('a refused data set that does not end')
     return
   }
-  await drain()
 }
 
 /** Whose quota it is: a registered peer's; all strangers together are one. */
