@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deskRoutes } from '#access/desk/desk-routes.ts'
+import { originalRoute } from '#access/desk/original-route.ts'
 import type { JobList } from '#access/desk/services.ts'
 import { retrieveRoutes } from '#access/dicomweb/retrieve-routes.ts'
 import { searchRoutes } from '#access/dicomweb/search.ts'
@@ -74,6 +75,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       auditTrail: security,
       pageMax: config.limits.queryResults,
     }),
+    originalRoute({ archive: reader, segments }),
     ...uploadRoutes(uploads),
     demoRoute(intake),
     ...searchRoutes(reader),
