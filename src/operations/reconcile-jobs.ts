@@ -1,6 +1,6 @@
 import type { LedgerDecision, PatientKey } from '#model/identity.ts'
 import type { IdentityReader } from '#model/identity-ledger.ts'
-import type { Job, JobQueue, NewJob } from '#model/job-queue.ts'
+import type { Job, NewJob } from '#model/job-queue.ts'
 import type { EvidenceReader } from '#model/reconciliation.ts'
 
 /** Matches one study; its subject is the Study Instance UID. */
@@ -36,7 +36,6 @@ function key({ issuer, id }: PatientKey): PatientKey {
 export interface CandidateTools {
   readonly ledger: Pick<IdentityReader, 'patient' | 'order'>
   readonly evidence: Pick<EvidenceReader, 'studiesLike'>
-  readonly jobs: Pick<JobQueue, 'enqueue'>
   /** True for a study that matching may still change. */
   mayChange(studyInstanceUID: string): boolean
 }

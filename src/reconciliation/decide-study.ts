@@ -10,6 +10,7 @@ import {
   type Suspect,
   samePatient,
 } from './matching.ts'
+import { shareGivenName } from './names.ts'
 
 /** What matching says of a study. `why` is one sentence for the worklist, the log of the import and the API. */
 export type Match =
@@ -63,7 +64,10 @@ function decideOwn(
   candidates: readonly Candidate[],
   options: MatchingOptions,
 ): Match {
-  const against = contradictions(criteriaOf(study, own, null, options))
+  const criteria = criteriaOf(study, own, null, options)
+  const born = criteria.some(({ name, result }) => name === 'birth-date' && result === 'equal')
+  const renamed = born && shareGivenName(study.name, own.demographics.name)
+  const against = contradictions(criteria).filter(({ name }) => !(name === 'name' && renamed))
   if (against.length > 0) {
     const what = against.map(({ name }) => name.replace('-', ' ')).join(', ')
     return { is: 'unsure', candidates, why: `${own.issuer} ${own.id} is ours, but ${what} is another's` }

@@ -145,6 +145,19 @@ const cases: readonly {
     why: /another's/,
   },
   {
+    name: 'ours by number, with the family name before a marriage',
+    study: { patient: stated('HOSP', '4711'), name: 'SCHMIDT^ANNA' },
+    own: anna,
+    is: 'local',
+  },
+  {
+    name: 'ours by number, but the other one of twins',
+    study: { patient: stated('HOSP', '4711'), name: 'MUELLER^LENA' },
+    own: anna,
+    is: 'unsure',
+    why: /another's/,
+  },
+  {
     name: 'ours with the accession number of its order',
     study: { patient: stated('HOSP', '4711'), accessionNumber: 'ACC-1' },
     own: anna,

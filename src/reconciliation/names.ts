@@ -38,6 +38,15 @@ function compareGroup(a: string, b: string): 'equal' | 'similar' | 'different' {
   return straight || crossed ? 'similar' : 'different'
 }
 
+/** True when the given names agree in one script: people change family names, seldom given ones. */
+export function shareGivenName(a: string | null, b: string | null): boolean {
+  const [left, right] = [nameKeys(a ?? ''), nameKeys(b ?? '')]
+  return (['alphabetic', 'ideographic', 'phonetic'] as const).some((script) => {
+    const [x, y] = [partsOf(left[script]).given, partsOf(right[script]).given]
+    return x.length > 1 && alike(x, y)
+  })
+}
+
 interface Parts {
   readonly family: string
   readonly given: string
