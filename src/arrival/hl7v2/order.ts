@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Code, LedgerDecision, Order, OrderStatus, ScheduledStep } from '#model/identity.ts'
 import { Hl7Error } from '#standards/hl7v2/errors.ts'
 import type { Hl7Message, Repetition, Segment } from '#standards/hl7v2/message.ts'
-import { coded, ei, providerName } from '#standards/hl7v2/values.ts'
+import { coded, ei, personName, providerName } from '#standards/hl7v2/values.ts'
 import { ENDING, ORDER_STATUS } from './order-status.ts'
 import { scheduledStart } from './order-time.ts'
 import { issuerOf, pidOf, readPatient, readVisit } from './patient.ts'
@@ -215,7 +215,11 @@ function stepsOf(group: Group, id: string, terms: MappingTerms): readonly Schedu
 /** OBR-34 is an NDL before a name may be an XCN: its first component holds the name's parts as subcomponents. */
 function providerFrom(from: Repetition | undefined): string {
   if (from === undefined) return ''
-  if (from.text(1, 2) === '') return providerName(from)
+  if (from.text(1, 2) === '') {
+    // Some senders leave the id out altogether and begin with the family name.
+    const [first, second] = [from.text(1), from.text(2)]
+    return first !== '' && second !== '' && !/\d/.test(first) ? personName([from]) : providerName(from)
+  }
   return [2, 3, 4, 7, 5]
     .map((n) => from.text(1, n))
     .join('^')
