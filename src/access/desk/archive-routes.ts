@@ -17,7 +17,7 @@ import type { DeskServices } from './services.ts'
 const TIMELINE_MAX = 5000
 
 /** Arrivals, objects, patients. */
-export function archiveRoutes({ archive, pageMax }: DeskServices): readonly Route[] {
+export function archiveRoutes({ archive, overlayChanges, pageMax }: DeskServices): readonly Route[] {
   const standard = 'Diptych pages'
   const arrivalFilters = ['sha256', 'sopInstanceUid', 'verdict', 'since'] as const
 
@@ -69,10 +69,11 @@ export function archiveRoutes({ archive, pageMax }: DeskServices): readonly Rout
       describes: { summary: 'Where an object came from, what was found, what was changed.' },
       async handle(asked) {
         const instance = await found(asked)
-        const [record, arrivals, changes] = await Promise.all([
+        const [record, arrivals, changes, overlaid] = await Promise.all([
           archive.record(instance.objectId),
           archive.arrivalsOf(instance.objectId),
           archive.changesOf(instance.objectId),
+          overlayChanges?.(instance, asked.visibility) ?? [],
         ])
         if (record === undefined) throw new ArchiveError('request.not-found', 'object')
         return {
@@ -93,7 +94,7 @@ export function archiveRoutes({ archive, pageMax }: DeskServices): readonly Rout
           digest: record.digests,
           verdict: record.verdict,
           findings: record.findings,
-          changes,
+          changes: [...changes, ...overlaid],
           scan: record.scan,
         }
       },

@@ -1,5 +1,7 @@
 import type { ArchiveReader } from '#model/archive-index.ts'
+import type { Change, StoredInstance } from '#model/archive-object.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
+import type { Visibility } from '#model/visibility.ts'
 import type { Accounts } from '#security/accounts.ts'
 import type { Peers } from '#security/peers.ts'
 import type { AuditStore } from '#security/ports.ts'
@@ -30,6 +32,8 @@ export interface JobList {
 export interface DeskServices {
   readonly version: string
   readonly archive: ArchiveReader
+  /** What an object says otherwise than it arrived, and what of that was taken back; absent where there is no ledger. */
+  readonly overlayChanges?: (instance: StoredInstance, visibility: Visibility) => Promise<readonly Change[]>
   readonly quarantine: QuarantineDesk
   readonly jobs: JobList
   readonly accounts: Accounts

@@ -1,9 +1,10 @@
 import { bringIn } from './bring-in.js'
 import { fill, h, problem } from './dom.js'
 import { objectPage } from './object.js'
+import { patientPage } from './patient.js'
 import { heldPage, quarantinePage } from './quarantine.js'
 import { accountMenu, may, session, setupPage, signInPage, startSession } from './session.js'
-import { patientPage, studiesPage } from './studies.js'
+import { studiesPage } from './studies.js'
 import { studyPage } from './study.js'
 
 /** Pages by the first word of the address. `needs`: the right without which the page is not offered. */
