@@ -109,9 +109,6 @@ export interface StoredOverlayEvent {
   /** A DICOM DT, UTC. */
   readonly time: string
   readonly changes: readonly { readonly path: string; readonly vr: string; readonly values: readonly string[] | null }[]
-  /** Who decided, and the rule: for provenance, never sent. */
-  readonly by?: string
-  readonly rule?: string
 }
 
 /** A stored instance as the index knows it: enough to read bytes without opening them. */

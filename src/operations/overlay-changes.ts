@@ -17,20 +17,24 @@ const ENTRIES_MAX = 500
  */
 export async function overlayChanges(
   reader: Pick<ArchiveReader, 'metadata'>,
-  ledger: Pick<IdentityReader, 'entries'>,
+  ledger: Pick<IdentityReader, 'entries' | 'patientById'>,
   instance: StoredInstance,
   visibility: Visibility,
 ): Promise<readonly Change[]> {
   const { studyInstanceUID, seriesInstanceUID, sopInstanceUID, overlay } = instance
-  const undone = ledger
-    .entries({ studyInstanceUID, limit: ENTRIES_MAX })
-    .items.filter(({ undoneBy }) => undoneBy !== null)
+  const ofStudy = ledger.entries({ studyInstanceUID, limit: ENTRIES_MAX }).items
+  const undone = ofStudy
+    .filter(({ undoneBy }) => undoneBy !== null)
     .flatMap((entry) => undoneChanges(entry, seriesInstanceUID, sopInstanceUID))
   if (overlay.length === 0) return undone
   const chunk = (
     await currentMetadata(reader, { studyInstanceUID, seriesInstanceUID, sopInstanceUID }, visibility)
   )?.[0]
   if (chunk === undefined) return undone
+  const patient = ledger.patientById(instance.patientId)
+  const key = patient === undefined ? undefined : { issuer: patient.issuer, id: patient.id }
+  const ofPatient = key === undefined ? [] : ledger.entries({ patient: key, limit: ENTRIES_MAX }).items
+  const causes = new Map([...ofPatient, ...ofStudy].map(({ time, cause }) => [time, cause]))
   const json = jsonTexts(chunk)
   const records = jsonAt(json, ORIGINAL_ATTRIBUTES)?.Value ?? []
   // Ours are the last ones, in the order of the events that changed something.
@@ -42,14 +46,16 @@ export async function overlayChanges(
     at--
     const before = jsonAt(record, MODIFIED_ATTRIBUTES)?.Value?.[0]
     const changes = event.changes.filter(({ path }) => jsonAt(before, path.slice(0, 8)) !== undefined)
+    const time = instantOf(event.time)
+    const cause = causes.get(time)
     found.push(
       changes.map(({ path, values }) => ({
         tag: path,
         before: textOf(before, path),
         after: values === null ? null : values.join('\\'),
-        rule: event.rule ?? event.reason,
-        by: event.by ?? event.modifyingSystem,
-        time: instantOf(event.time),
+        rule: cause?.rule ?? event.reason,
+        by: cause?.by ?? event.modifyingSystem,
+        time,
         undone: false,
       })),
     )
