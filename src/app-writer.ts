@@ -20,6 +20,7 @@ import type { ArrivedBytes, OpenArrival, Provenance } from '#model/arrival.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
 import { compact } from '#operations/compaction.ts'
 import { createDeletions } from '#operations/deletion.ts'
+import { createIdentityDesk, createTurns } from '#operations/identity-desk.ts'
 import { collectOrphans } from '#operations/orphans.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { openVault } from '#quarantine/vault.ts'
@@ -137,6 +138,16 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
 
   const deletions = createDeletions({ writer, reader: createSqliteReader(db), journal, commit })
 
+  const exclusively = createTurns()
+  const identity = createIdentityDesk({
+    exclusively,
+    ledger: writer.ledger,
+    journal,
+    commit,
+    audit: ({ cause, address, ...told }) =>
+      securityWriter.appendAudit([auditEvent(cause.by, { kind: 'decide', address, ...told })]),
+  })
+
   const jobs = createSqliteJobQueue(db)
   const runner = startJobRunner(jobs, {
     worker: `${hostname()}:${process.pid}`,
@@ -189,6 +200,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     intake: walk,
     quarantine,
     deletions,
+    identity,
     security: securityWriter,
     lifecycle,
     sharedJobs: createSharedJobs(jobs),

@@ -6,9 +6,11 @@ import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
+import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
+import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
 import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
 import { Accounts } from '#security/accounts.ts'
@@ -52,6 +54,9 @@ export interface Archive {
   readonly intake: Intake
   readonly quarantine: QuarantineDesk
   readonly deletions: Deletions
+  /** Decisions about who somebody is and what an object says; reads of the same. */
+  readonly identity: IdentityDesk
+  readonly ledger: IdentityReader
   readonly reader: ArchiveReader
   readonly segments: SegmentReader
   readonly security: SecurityReader
@@ -112,6 +117,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       intake: caller.service<Intake>('intake'),
       quarantine: caller.service<QuarantineDesk>('quarantine'),
       deletions: caller.service<Deletions>('deletions'),
+      identity: caller.service<IdentityDesk>('identity'),
+      ledger: createIdentityReader(db),
       reader,
       segments,
       security,

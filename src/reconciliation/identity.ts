@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { PatientIdentity } from '#model/archive-object.ts'
+import { patientIdOf } from '#model/patient-id.ts'
 
 /** What an arrival says of its patient, decoded, as sent. */
 export interface StatedPatient {
@@ -56,7 +57,7 @@ export function joinStudy(arriving: PatientIdentity, kept: PatientIdentity | und
 }
 
 function identity(issuer: string, id: string, issuerAssumed: boolean): PatientIdentity {
-  return { patientId: `p${digest(`${issuer}\u0000${id}`).slice(0, 31)}`, issuer, id, issuerAssumed }
+  return { patientId: patientIdOf(issuer, id), issuer, id, issuerAssumed }
 }
 
 /** Upper case, without diacritics, punctuation or case of the separators: spelling noise between instances. */

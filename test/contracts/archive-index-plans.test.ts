@@ -68,7 +68,7 @@ const cases: {
   { query: 'orderby=StudyDate', uses: 'COVERING INDEX study_date' },
   {
     query: '',
-    uses: 'COVERING INDEX study_patient (patient=?)',
+    uses: 'COVERING INDEX study_owner (owner=?)',
     visibility: { sees: 'patients', patientIds: ['HOSPITAL|P1'] },
     sorts: true,
   },

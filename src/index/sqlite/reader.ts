@@ -111,11 +111,11 @@ export function createSqliteReader(
     patients: async (filter, visibility) => listPatients(db, filter, visible(visibility, 'p.key')),
 
     async timeline(patientId, visibility, limit) {
-      const where = all([{ sql: 'p.id = ?', params: [patientId] }, visible(visibility, 's.patient')])
+      const where = all([{ sql: 'p.id = ?', params: [patientId] }, visible(visibility, 's.owner')])
       return db
         .all<TimelineSql>(
           `select s.uid, s.date, s.time, s.description, s.modalities, s.accession, s.series, s.instances
-           from patient p cross join study s indexed by study_patient on s.patient = p.key
+           from patient p cross join study s indexed by study_owner on s.owner = coalesce(p.survivor, p.key)
            where ${where.sql} order by s.date desc, s.time desc, s.key desc limit ?`,
           ...where.params,
           limit,

@@ -127,7 +127,7 @@ export function createPlanner(db: Database): Planner {
     if (inScope !== undefined) return inScope
     if (visibility.sees === 'patients') {
       return {
-        from: { sql: `study s indexed by study_patient${BELOW.study[level]}`, params: [] },
+        from: { sql: `study s indexed by study_owner${BELOW.study[level]}`, params: [] },
         where: [],
         bounded: true,
         walk: null,

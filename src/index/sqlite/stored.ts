@@ -37,10 +37,10 @@ const COLUMNS = `i.key, i.number, o.id, o.uid, o.sop_class, o.transfer_syntax, s
 /** `cross join` keeps the order of the loops: without it SQLite turns the query round. spike-notes.md section 5. */
 const FROM_OBJECT = `object o cross join instance i on i.key = o.instance
   cross join series r on r.key = o.instance / ${SLOTS} cross join study s on s.key = r.study
-  cross join patient p on p.key = s.patient cross join segment g on g.key = o.segment`
+  cross join patient p on p.key = s.owner cross join segment g on g.key = o.segment`
 const FROM_INSTANCE = `instance i cross join object o on o.key = i.object
   cross join series r on r.key = i.key / ${SLOTS} cross join study s on s.key = r.study
-  cross join patient p on p.key = s.patient cross join segment g on g.key = o.segment`
+  cross join patient p on p.key = s.owner cross join segment g on g.key = o.segment`
 
 /** Instances handed out between two reads. */
 const PAGE = 1000
@@ -71,7 +71,7 @@ export function createStoredReader(db: Database, texts: Texts): StoredReader {
   }
 
   function one(from: string, condition: Condition, visibility: Visibility): StoredInstance | undefined {
-    const where = all([condition, visible(visibility, 's.patient')])
+    const where = all([condition, visible(visibility, 's.owner')])
     const row = db.get<Row>(`select ${COLUMNS} from ${from} where ${where.sql} limit 1`, ...where.params)
     return row === undefined ? undefined : fromRow(row)
   }
@@ -81,7 +81,7 @@ export function createStoredReader(db: Database, texts: Texts): StoredReader {
     const where = all([
       { sql: 's.uid = ?', params: [scope.studyInstanceUID] },
       scope.seriesInstanceUID === undefined ? undefined : { sql: 'r.uid = ?', params: [scope.seriesInstanceUID] },
-      visible(visibility, 's.patient'),
+      visible(visibility, 's.owner'),
     ])
     return db
       .all<{ key: number }>(

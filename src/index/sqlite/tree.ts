@@ -1,8 +1,9 @@
 import type { AttributeValues, NewInstance, PatientIdentity } from '#model/archive-object.ts'
-import { fold, nameGroups, nameKeys, nameWords } from '../fold.ts'
+import { nameKeys } from '../fold.ts'
 import { modalityMask } from '../modalities.ts'
-import type { Searchable, SearchableTable } from '../searchable.ts'
+import type { SearchableTable } from '../searchable.ts'
 import type { Database } from './database.ts'
+import type { StudyDerivation } from './ledger-study.ts'
 import {
   addLookups,
   addModality,
@@ -16,6 +17,8 @@ import {
   removeModality,
   textOf,
 } from './level-values.ts'
+import { changesOf, overlaidValues, sameValues, valuesJson } from './overlaid-values.ts'
+import { createStudyRows, decidedValues, type StudyValues } from './study-row.ts'
 
 /** Instances of a series have keys from `series * SLOTS` on. */
 export const SLOTS = 2 ** 24
@@ -24,18 +27,18 @@ export interface SeriesState {
   readonly key: number
   readonly study: StudyState
   readonly uid: string
-  readonly values: LevelValues
+  /** Current values; the same map as `arrived` while nothing is overlaid. */
+  values: LevelValues
+  arrived: LevelValues
   instances: number
   /** Slots ever given out: never reused, so that a key means one instance for ever. */
   slots: number
   bytes: number
 }
 
-export interface StudyState {
+export interface StudyState extends StudyValues {
   readonly key: number
   readonly uid: string
-  readonly patient: number
-  readonly values: LevelValues
   readonly modalities: Set<string>
   series: number
   instances: number
@@ -54,43 +57,29 @@ export interface Tree {
   count(series: SeriesState, change: 1 | -1, bytes: number): void
   /** Removes rows that hold nothing any more and writes the counters of the others. */
   flush(): void
+  /**
+   * Brings a study level with the decisions in force: owner, values, everything that finds it, its series.
+   * @returns whether anything changed
+   */
+  level(study: StudyState): boolean
+  /** Patients decisions knew before an object told of them: what hangs on what objects say of them is to be levelled. */
+  takeStated(): readonly number[]
   /** After a rollback, or when rows were changed elsewhere. */
   clear(): void
 }
 
 const CACHED_MAX = 4096
 const NAME = '00100010'
+const MODALITY = '00080060'
 
-const INSERT_STUDY = `insert into study (uid, patient, date, time, mods, name_key, modalities, pid, accession, study_id,
-  description, referring, name, birth_date, sex, zone, instant, zone_assumed, series, instances, bytes, extra)
-  values (?, ?, ?, ?, 0, ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`
-const UPDATE_STUDY = `update study set date = ?, time = ?, name_key = ?, pid = ?, accession = ?, study_id = ?,
-  description = ?, referring = ?, name = ?, birth_date = ?, sex = ?, zone = ?, instant = coalesce(instant, ?),
-  extra = ? where key = ?`
 const INSERT_SERIES = `insert into series (study, uid, number, modality, description, date, time, body_part, zone,
   instances, slots, bytes, extra) values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`
 const UPDATE_SERIES = `update series set number = ?, modality = ?, description = ?, date = ?, time = ?, body_part = ?,
-  extra = ? where key = ?`
+  extra = ?, arrived = ? where key = ?`
 
-function studyColumns(values: LevelValues): string[] {
-  const name = textOf(values, NAME)
-  return [
-    textOf(values, '00080020'),
-    textOf(values, '00080030'),
-    nameKeys(name).alphabetic,
-    textOf(values, '00100020'),
-    textOf(values, '00080050'),
-    textOf(values, '00200010'),
-    textOf(values, '00081030'),
-    textOf(values, '00080090'),
-    name,
-    textOf(values, '00100030'),
-    textOf(values, '00100040'),
-    textOf(values, '00080201'),
-  ]
-}
-
-export function createTree(db: Database, table: SearchableTable): Tree {
+export function createTree(db: Database, table: SearchableTable, derivation: StudyDerivation): Tree {
+  const rows = createStudyRows(db, table)
+  const stated = new Set<number>()
   const patients = new Map<string, number>()
   const studies = new Map<string, StudyState>()
   const seriesByUid = new Map<string, SeriesState>()
@@ -100,6 +89,7 @@ export function createTree(db: Database, table: SearchableTable): Tree {
 
   function clear(): void {
     patients.clear()
+    stated.clear()
     studies.clear()
     seriesByUid.clear()
     dirty.clear()
@@ -107,112 +97,108 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     totals = { patients: 0, studies: 0, series: 0, instances: 0, bytes: 0 }
   }
 
-  function addPatientNames(patient: number, name: string): void {
-    for (const group of nameGroups(name)) {
-      db.run('insert or ignore into patient_name (name_key, patient) values (?, ?)', group, patient)
-    }
-  }
-
   function patient(identity: PatientIdentity, attributes: AttributeValues): number {
     const cached = patients.get(identity.patientId)
     if (cached !== undefined) return cached
-    let key = db.get<{ key: number }>('select key from patient where id = ?', identity.patientId)?.key
+    const known = db.get<{ key: number; stated: string | null }>(
+      'select key, stated from patient where id = ?',
+      identity.patientId,
+    )
+    let key = known?.key
+    const name = attributes[NAME]?.[0] ?? ''
+    const birthDate = attributes['00100030']?.[0] ?? ''
+    const sex = attributes['00100040']?.[0] ?? ''
+    const said = JSON.stringify({ name, birthDate, sex })
     if (key === undefined) {
-      const name = attributes[NAME]?.[0] ?? ''
       key = db.run(
-        `insert into patient (id, issuer, identifier, issuer_assumed, name, name_key, birth_date, sex)
-         values (?, ?, ?, ?, ?, ?, ?, ?)`,
-        identity.patientId,
-        identity.issuer,
-        identity.id,
-        identity.issuerAssumed ? 1 : 0,
-        name,
-        nameKeys(name).alphabetic,
-        attributes['00100030']?.[0] ?? '',
-        attributes['00100040']?.[0] ?? '',
+        `insert into patient (id, issuer, identifier, issuer_assumed, name, name_key, birth_date, sex, stated)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ...[identity.patientId, identity.issuer, identity.id, identity.issuerAssumed ? 1 : 0],
+        ...[name, nameKeys(name).alphabetic, birthDate, sex, said],
       ).rowid
-      addPatientNames(key, name)
+      totals.patients++
+    } else if (known?.stated === null) {
+      db.run(
+        'update patient set stated = ?, issuer_assumed = ? where key = ?',
+        ...[said, identity.issuerAssumed ? 1 : 0, key],
+      )
+      stated.add(key)
       totals.patients++
     }
+    if (known === undefined || known.stated === null) rows.addPatientNames(key, name)
     if (patients.size >= CACHED_MAX) patients.clear()
     patients.set(identity.patientId, key)
     return key
   }
 
-  function countDay(date: string, change: 1 | -1): void {
-    db.run('insert into day_count (date, n) values (?, ?) on conflict do update set n = n + excluded.n', date, change)
-  }
-
-  /** Folded words of all four columns; the recheck compares the values themselves. */
-  function indexText(key: number, values: LevelValues): void {
-    const name = nameGroups(textOf(values, NAME)).join(' ')
-    const [pid, accession, description] = ['00100020', '00080050', '00081030'].map((tag) => fold(textOf(values, tag)))
-    db.run(
-      'insert into study_text (rowid, name, pid, accession, description) values (?, ?, ?, ?, ?)',
-      key,
-      name,
-      pid ?? '',
-      accession ?? '',
-      description ?? '',
-    )
-  }
-
-  function addWords(study: number, name: string): void {
-    for (const word of nameWords(name)) {
-      db.run('insert or ignore into study_word (word, study) values (?, ?)', word, study)
-    }
-  }
-
   function makeStudy(instance: NewInstance): StudyState {
-    const { attributes } = instance
+    const { attributes, studyInstanceUID: uid } = instance
     const values = readLevel(table, 'study', attributes)
     const owner = patient(instance.record.patient, attributes)
-    const [date = '', time = '', nameKey = '', ...rest] = studyColumns(values)
-    const key = db.run(
-      INSERT_STUDY,
-      ...[instance.studyInstanceUID, owner, date, time, nameKey, ...rest],
-      instance.instant,
-      instance.zoneAssumed ? 1 : 0,
-      extraOf(table, 'study', values),
-    ).rowid
-    countDay(date, 1)
-    indexText(key, values)
-    addWords(key, textOf(values, NAME))
-    addLookups(db, table.levels.study, values, key)
-    addPatientNames(owner, textOf(values, NAME))
-    db.run('update patient set studies = studies + 1 where key = ?', owner)
+    const plain = derivation.isPlain(uid, instance.record.patient.patientId)
+    const study = { patient: owner, owner, values, arrived: values, events: [], aliases: {}, plain }
+    const key = rows.insert(instance, study)
     totals.studies++
-    return {
-      key,
-      uid: instance.studyInstanceUID,
-      patient: owner,
-      values,
-      modalities: new Set(),
-      series: 0,
-      instances: 0,
-      bytes: 0,
-    }
+    const state: StudyState = { ...study, key, uid, modalities: new Set(), series: 0, instances: 0, bytes: 0 }
+    if (!plain) levelStudy(state, null)
+    return state
   }
 
   function fillStudy(study: StudyState, instance: NewInstance): void {
-    const before = textOf(study.values, '00080020')
-    const filled: Searchable[] = fillLevel(table, 'study', study.values, instance.attributes)
+    const filled = fillLevel(table, 'study', study.arrived, instance.attributes)
     if (filled.length === 0) return
-    const columns = studyColumns(study.values)
-    db.run(UPDATE_STUDY, ...columns, instance.instant, extraOf(table, 'study', study.values), study.key)
-    if (columns[0] !== before) {
-      countDay(before, -1)
-      countDay(columns[0] ?? '', 1)
+    const before: StudyValues = { ...study, arrived: new Map(study.arrived) }
+    for (const { key } of filled) before.arrived.delete(key)
+    if (study.values === study.arrived) before.values = before.arrived
+    const after = study.plain
+      ? { ...study }
+      : rows.derived(study, derivation.derive(study.uid, study.patient, study.arrived))
+    rows.update(study.key, before, after, instance.instant)
+    Object.assign(study, decidedValues(after))
+  }
+
+  /** Writes a study as decisions make it. */
+  function levelStudy(study: StudyState, instant: string | null): boolean {
+    const after = rows.derived(study, derivation.derive(study.uid, study.patient, study.arrived))
+    if (
+      after.owner === study.owner &&
+      JSON.stringify([after.events, after.aliases]) === JSON.stringify([study.events, study.aliases])
+    ) {
+      return false
     }
-    if (filled.some(({ trigram }) => trigram !== null)) {
-      db.run('delete from study_text where rowid = ?', study.key)
-      indexText(study.key, study.values)
+    rows.update(study.key, study, after, instant)
+    Object.assign(study, decidedValues(after))
+    return true
+  }
+
+  function level(study: StudyState): boolean {
+    study.plain = false
+    if (!levelStudy(study, null)) return false
+    for (const series of seriesOf(study)) levelSeries(series)
+    return true
+  }
+
+  function levelSeries(series: SeriesState): void {
+    const { study, uid, arrived } = series
+    const changes = changesOf(study.events, uid)
+    const overlaid = changes.length === 0 ? arrived : overlaidValues(table, 'series', arrived, changes)
+    const values = sameValues(overlaid, arrived) ? arrived : overlaid
+    if (values === series.values || sameValues(values, series.values)) {
+      if (values === arrived) series.values = arrived
+      return
     }
-    if (filled.some(({ key }) => key === NAME)) {
-      addWords(study.key, textOf(study.values, NAME))
-      addPatientNames(study.patient, textOf(study.values, NAME))
-    }
-    addLookups(db, filled, study.values, study.key)
+    removeLookups(db, table.levels.series, series.values, series.key)
+    const before = textOf(series.values, MODALITY)
+    series.values = values
+    writeSeries(series)
+    addLookups(db, table.levels.series, values, series.key)
+    addToStudy(study, textOf(values, MODALITY))
+    dropModality(study, before)
+  }
+
+  function writeSeries({ key, values, arrived }: SeriesState): void {
+    const kept = values === arrived ? null : JSON.stringify(valuesJson(arrived))
+    db.run(UPDATE_SERIES, ...seriesColumns(values), extraOf(table, 'series', values), kept, key)
   }
 
   function findStudy(uid: string): StudyState | undefined {
@@ -222,16 +208,20 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     if (row === undefined) return undefined
     const modalities = String(row['modalities'])
     const state: StudyState = {
+      ...rows.fromRow(row),
+      plain: derivation.isPlain(uid, patientId(Number(row['patient']))),
       key: Number(row['key']),
       uid,
-      patient: Number(row['patient']),
-      values: levelFromRow(table, 'study', row),
       modalities: new Set(modalities === '' ? [] : modalities.split('\\')),
       series: Number(row['series']),
       instances: Number(row['instances']),
       bytes: Number(row['bytes']),
     }
     return rememberStudy(state)
+  }
+
+  function patientId(key: number): string {
+    return db.get<{ id: string }>('select id from patient where key = ?', key)?.id ?? ''
   }
 
   function rememberStudy(state: StudyState): StudyState {
@@ -245,11 +235,13 @@ export function createTree(db: Database, table: SearchableTable): Tree {
   }
 
   function seriesFromRow(study: StudyState, row: Record<string, unknown>): SeriesState {
+    const values = levelFromRow(table, 'series', row)
     const state: SeriesState = {
       key: Number(row['key']),
       study,
       uid: String(row['uid']),
-      values: levelFromRow(table, 'series', row),
+      values,
+      arrived: typeof row['arrived'] === 'string' ? new Map(Object.entries(JSON.parse(row['arrived']))) : values,
       instances: Number(row['instances']),
       slots: Number(row['slots']),
       bytes: Number(row['bytes']),
@@ -275,7 +267,7 @@ export function createTree(db: Database, table: SearchableTable): Tree {
   function seriesColumns(values: LevelValues): [number | null, string, string, string, string, string] {
     return [
       numberOf(values, '00200011'),
-      textOf(values, '00080060'),
+      textOf(values, MODALITY),
       textOf(values, '0008103E'),
       textOf(values, '00080021'),
       textOf(values, '00080031'),
@@ -292,9 +284,10 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     addLookups(db, table.levels.series, values, key)
     study.series++
     totals.series++
-    addToStudy(study, textOf(values, '00080060'))
-    const state: SeriesState = { key, study, uid, values, instances: 0, slots: 0, bytes: 0 }
+    addToStudy(study, textOf(values, MODALITY))
+    const state: SeriesState = { key, study, uid, values, arrived: values, instances: 0, slots: 0, bytes: 0 }
     seriesByUid.set(`${study.key} ${uid}`, state)
+    if (study.events.length > 0) levelSeries(state)
     return state
   }
 
@@ -306,11 +299,19 @@ export function createTree(db: Database, table: SearchableTable): Tree {
   }
 
   function fillSeries(series: SeriesState, instance: NewInstance): void {
-    const filled = fillLevel(table, 'series', series.values, instance.attributes)
+    const filled = fillLevel(table, 'series', series.arrived, instance.attributes)
     if (filled.length === 0) return
-    db.run(UPDATE_SERIES, ...seriesColumns(series.values), extraOf(table, 'series', series.values), series.key)
+    if (series.study.events.length > 0) {
+      const before = series.values === series.arrived ? new Map(series.arrived) : series.values
+      for (const { key } of filled) if (series.values === series.arrived) before.delete(key)
+      series.values = before
+      levelSeries(series)
+      writeSeries(series)
+      return
+    }
+    writeSeries(series)
     addLookups(db, filled, series.values, series.key)
-    addToStudy(series.study, textOf(series.values, '00080060'))
+    addToStudy(series.study, textOf(series.values, MODALITY))
   }
 
   function series(instance: NewInstance): SeriesState {
@@ -339,21 +340,19 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     totals.series--
     seriesByUid.delete(`${gone.study.key} ${gone.uid}`)
     gone.study.series--
-    const modality = textOf(gone.values, '00080060')
-    const still = db.get('select 1 from series where study = ? and modality = ? limit 1', gone.study.key, modality)
-    if (still === undefined && gone.study.modalities.delete(modality)) removeModality(db, modality, gone.study.key)
+    dropModality(gone.study, textOf(gone.values, MODALITY))
+  }
+
+  function dropModality(study: StudyState, modality: string): void {
+    const still = db.get('select 1 from series where study = ? and modality = ? limit 1', study.key, modality)
+    if (still !== undefined || !study.modalities.delete(modality)) return
+    removeModality(db, modality, study.key)
+    dirtyStudies.add(study)
   }
 
   function removeStudy(gone: StudyState): void {
-    removeLookups(db, table.levels.study, gone.values, gone.key)
     for (const modality of gone.modalities) removeModality(db, modality, gone.key)
-    for (const word of nameWords(textOf(gone.values, NAME))) {
-      db.run('delete from study_word where word = ? and study = ?', word, gone.key)
-    }
-    db.run('delete from study_text where rowid = ?', gone.key)
-    countDay(textOf(gone.values, '00080020'), -1)
-    db.run('delete from study where key = ?', gone.key)
-    db.run('update patient set studies = studies - 1 where key = ?', gone.patient)
+    rows.remove(gone.key, gone)
     totals.studies--
     studies.delete(gone.uid)
   }
@@ -391,5 +390,11 @@ export function createTree(db: Database, table: SearchableTable): Tree {
     totals = { patients: 0, studies: 0, series: 0, instances: 0, bytes: 0 }
   }
 
-  return { patient, series, findStudy, findSeries, seriesOf, count, flush, clear }
+  function takeStated(): number[] {
+    const taken = [...stated]
+    stated.clear()
+    return taken
+  }
+
+  return { patient, series, findStudy, findSeries, seriesOf, count, flush, level, takeStated, clear }
 }

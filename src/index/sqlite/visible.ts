@@ -32,10 +32,14 @@ export function seesEverything(visibility: Visibility): boolean {
 /**
  * What the caller may see, as a condition on a patient key column; undefined when nothing is hidden. Every query of
  * the reader goes through it. design.md section 7.
- * @param column `s.patient` where studies are read (alias `s`), `p.key` where patients are
+ *
+ * It is the current owner that decides: whoever may see a patient sees what was folded into it or assigned to it, and no
+ * longer sees what went to somebody else, under whatever number it arrived. Patients that were merged stand for the one
+ * they live on as.
+ * @param column `s.owner` where studies are read (alias `s`), `p.key` where patients are
  */
-export function visible(visibility: Visibility, column: 's.patient' | 'p.key'): Condition | undefined {
-  const documents = 'hidesDocuments' in visibility && column === 's.patient' ? NO_DOCUMENTS : undefined
+export function visible(visibility: Visibility, column: 's.owner' | 'p.key'): Condition | undefined {
+  const documents = 'hidesDocuments' in visibility && column === 's.owner' ? NO_DOCUMENTS : undefined
   switch (visibility.sees) {
     case 'all':
       return documents
@@ -43,7 +47,7 @@ export function visible(visibility: Visibility, column: 's.patient' | 'p.key'): 
       return { sql: '0', params: [] }
     case 'patients': {
       const patients = {
-        sql: `${column} in (select key from patient where id in (select value from json_each(?)))`,
+        sql: `${column} in (select coalesce(survivor, key) from patient where id in (select value from json_each(?)))`,
         params: [JSON.stringify(visibility.patientIds)],
       }
       return documents === undefined ? patients : all([patients, documents])

@@ -6,6 +6,8 @@ import { type SearchableTable, standardSearchables } from '../searchable.ts'
 import { writeArrival } from './arrivals.ts'
 import type { Database } from './database.ts'
 import { deleteScope } from './deletion.ts'
+import { createLedgerParts, createSqliteLedger, type SqliteLedger } from './ledger.ts'
+import { createStudyDerivation } from './ledger-study.ts'
 import { addLookups, numberOf, readLevel } from './level-values.ts'
 import { createSegmentLedger } from './segment-ledger.ts'
 import { createTexts, hex, packTime } from './texts.ts'
@@ -23,14 +25,21 @@ const INSERT_FACTS = `insert into fact (object, position, family, name, value, d
   select ?, key, value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?)`
 const INSERT_FEED = 'insert into feed (kind, object, study, time) values (?, ?, ?, ?)'
 
+/** The writer with the identity ledger, which shares what it remembers of studies and patients. */
+export interface SqliteWriter extends ArchiveWriter {
+  readonly ledger: Pick<SqliteLedger, 'check' | 'apply' | 'putImportItem'>
+}
+
 /**
  * The one writer of an index. Every method is a transaction, or part of the caller's.
  * @param db opened for writing and migrated
  */
-export function createSqliteWriter(db: Database, table: SearchableTable = standardSearchables()): ArchiveWriter {
+export function createSqliteWriter(db: Database, table: SearchableTable = standardSearchables()): SqliteWriter {
   const texts = createTexts(db)
   const ledger = createSegmentLedger(db)
-  const tree = createTree(db, table)
+  const parts = createLedgerParts(db)
+  const tree = createTree(db, table, createStudyDerivation(db, parts.entries, parts.patients))
+  const decisions = createSqliteLedger(db, tree, parts)
   let rollbacks = db.rollbacks
 
   /** What a transaction that was undone wrote must not be remembered, whoever undid it. */
@@ -150,6 +159,7 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     const written = new Map<string, number>()
     for (const instance of group.instances) written.set(instance.record.objectId, place(instance))
     tree.flush()
+    decisions.stated(tree.takeStated())
     const arrivals = new Set<string>()
     const write = (arrival: CommitGroup['arrivals'][number]): void => {
       arrivals.add(arrival.id)
@@ -203,6 +213,11 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     liveBytes: () => ledger.liveBytes(),
     relocate: (moves) => inTransaction(() => ledger.relocate(moves)),
     flushed: () => ledger.flushed(),
+    ledger: {
+      check: (list) => decisions.check(list),
+      apply: (entries) => inTransaction(() => decisions.apply(entries)),
+      putImportItem: (item) => inTransaction(() => decisions.putImportItem(item)),
+    },
   }
 }
 
