@@ -22,12 +22,14 @@ interface Walk {
 
 const BY_NAME: Order = { natural: true, keys: [key('p.name_key'), key('p.key')] }
 const BY_ANY_NAME: Order = { natural: true, keys: [key('n.name_key'), key('n.patient')] }
-const BY_IDENTIFIER: Order = { natural: true, keys: [key('p.identifier'), key('p.issuer')] }
+const BY_IDENTIFIER: Order = { natural: true, keys: [key('p.identifier'), key('p.key')] }
 
 function key(sql: string): Order['keys'][number] {
   return { sql, descending: false }
 }
 
+/** Stands for studies in `visible`. */
+const STUDY = 's.owner'
 const NAME = '00100010'
 const IDENTIFIER = '00100020'
 const COLUMNS: Readonly<Record<string, string>> = {
@@ -79,6 +81,18 @@ function foldedName(how: Match['how']): Match['how'] {
   return /[*?]/.test(folded) ? { is: 'wildcard', pattern: folded } : { is: 'single', value: folded }
 }
 
+/** Patients by an identifier they have or had: of those merged since, who they live on as. */
+function identified(how: Match['how']): Condition {
+  const own = compare('q.identifier', how)
+  const other = compare('a.identifier', how)
+  return {
+    sql: `p.key in (select coalesce(q.survivor, q.key) from patient q where ${own.sql} union
+      select coalesce(q.survivor, q.key) from patient_identifier a cross join patient q on q.key = a.patient
+      where ${other.sql})`,
+    params: [...own.params, ...other.params],
+  }
+}
+
 /** Each word begins a word of a name of one of the patient's studies. */
 function fuzzy(how: Match['how']): Condition {
   const text = how.is === 'single' ? how.value : how.is === 'wildcard' ? how.pattern : ''
@@ -87,7 +101,7 @@ function fuzzy(how: Match['how']): Condition {
     words.map((word) => {
       const range = within('w.word', word)
       return {
-        sql: `p.key in (select ws.patient from study_word w cross join study ws on ws.key = w.study where ${range.sql})`,
+        sql: `p.key in (select ws.owner from study_word w cross join study ws on ws.key = w.study where ${range.sql})`,
         params: range.params,
       }
     }),
@@ -127,23 +141,24 @@ export function createPatientSearch(
       const column = COLUMNS[attribute]
       if (how.is === 'universal') continue
       if (attribute === IDENTIFIER) {
-        const condition = compare('p.identifier', how)
         if (seekable) {
-          from = 'patient p indexed by patient_identity'
+          from = 'patient p'
           order = BY_IDENTIFIER
-          bounds.push(condition)
-        } else filters.push(condition)
+          bounds.push(identified(how))
+        } else filters.push(compare('p.identifier', how))
       } else if (attribute === NAME) {
         if (how.is === 'empty') filters.push({ sql: "p.name = ''", params: [] })
         else if (query.fuzzy) filters.push(fuzzy(how))
         else if (seekable) {
           const asked = compare('pn.name_key', foldedName(how))
           filters.push({
-            sql: `exists (select 1 from patient_name pn where pn.patient = p.key and ${asked.sql})`,
+            sql: `p.key in (select coalesce(q.survivor, q.key) from patient_name pn cross join patient q on q.key = pn.patient
+              where ${asked.sql})`,
             params: asked.params,
           })
         } else {
-          from = 'patient_name n cross join patient p on p.key = n.patient'
+          from = `patient_name n cross join patient q on q.key = n.patient
+            cross join patient p on p.key = coalesce(q.survivor, q.key)`
           order = BY_ANY_NAME
           bounds.push(compare('n.name_key', foldedName(how)))
         }
@@ -158,13 +173,11 @@ export function createPatientSearch(
     const { walk, filters, warnings } = prepare(query)
     const { from, order, bounds } = walk
     const limit = Math.max(1, Math.min(query.limit, PAGE_MAX))
-    const study = visible(visibility, 's.patient')
-    const shown = all([{ sql: 's.patient = p.key', params: [] }, study])
-    const ofStudies = (sum: string) => `(select ${sum} from study s indexed by study_patient where ${shown.sql})`
-    const hidden: Condition =
-      study === undefined
-        ? { sql: 'p.studies > 0', params: [] }
-        : { sql: `exists (select 1 from study s indexed by study_patient where ${shown.sql})`, params: shown.params }
+    const documents = 'hidesDocuments' in visibility ? visible({ sees: 'all', hidesDocuments: true }, STUDY) : undefined
+    const shown = all([{ sql: 's.owner = p.key', params: [] }, documents])
+    const ofStudies = (sum: string) => `(select ${sum} from study s where ${shown.sql})`
+    const patient = visible(visibility, 'p.key')
+    const hidden = all([{ sql: `exists (select 1 from study s where ${shown.sql})`, params: shown.params }, patient])
     const [k0 = '', k1 = ''] = order.keys.map(({ sql }) => sql)
     const columns = `p.id, p.issuer, p.issuer_assumed, p.identifier, p.name, p.birth_date, p.sex, ${k0} as k0, ${k1} as k1,
       ${ofStudies('count(*)')} as studies, ${ofStudies('sum(s.series)')} as series,
