@@ -11,6 +11,8 @@ export interface Peer {
   readonly pid: number
   /** DICOMweb root. */
   readonly root: string
+  /** Its DICOM door. */
+  readonly dimse: { readonly port: number; readonly aeTitle: string } | null
   readonly guarantees: string
   stop(): Promise<void>
 }
@@ -46,7 +48,8 @@ export async function startOrthanc(): Promise<Peer> {
       DicomWeb: { Enable: true, Root: '/dicom-web/' },
     }),
   )
-  const child = spawn(program, [config], { stdio: 'ignore' })
+  // DCMTK's way to switch Nagle's algorithm off: else each C-STORE answer waits 40 ms for a delayed acknowledgement.
+  const child = spawn(program, [config], { stdio: 'ignore', env: { ...process.env, TCP_NODELAY: '1' } })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const root = `http://127.0.0.1:${http}/dicom-web`
   await answers(`${root}/studies`)
@@ -54,6 +57,7 @@ export async function startOrthanc(): Promise<Peer> {
     name: 'Orthanc',
     pid: child.pid ?? 0,
     root,
+    dimse: { port: dicom, aeTitle: 'ORTHANC' },
     guarantees: 'what its default settings give; not looked into here',
     async stop() {
       child.kill('SIGTERM')

@@ -9,6 +9,7 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { startServer, temporaryDirectory } from '../live/server.ts'
+import { cStoreRow } from './dimse-rows.ts'
 import { importRow, largeStoreRow, startRow } from './extra-rows.ts'
 import { orthancIsHere, type Peer, startOrthanc } from './orthanc.ts'
 import { corpus, type Figures, readRow, storeMultiFrame, storeRow, storeSeries } from './rows.ts'
@@ -28,11 +29,12 @@ const say = (line: string) => process.stderr.write(`${line}\n`)
 
 async function diptych(): Promise<Peer> {
   const folder = temporaryDirectory('bench')
-  const server = await startServer({ dataDirectory: folder.path })
+  const server = await startServer({ dataDirectory: folder.path, args: ['--dimse-port', '0'] })
   return {
     name: 'Diptych',
     pid: server.pid,
     root: `${server.url}/dicom-web`,
+    dimse: server.dimse,
     guarantees: 'segment flushed (fdatasync), index committed with synchronous=FULL, screened, audited',
     async stop() {
       await server.stop()
@@ -55,6 +57,19 @@ async function compare(peer: Peer): Promise<void> {
   for (const kind of ['tiny', 'mixed'] as const) {
     const count = Math.round((kind === 'tiny' ? 4000 : 1500) * scale)
     await note(`store ${kind}`, () => storeRow(kind, peer, corpus(kind, count)))
+  }
+  if (wanted('c-store')) {
+    await cStoreRow('tiny', peer, corpus('tiny', 100), 1)
+    for (const [associations, window] of [
+      [1, 1],
+      [4, 1],
+      [1, 16],
+    ] as const) {
+      for (const kind of ['tiny', 'mixed'] as const) {
+        const count = Math.round((kind === 'tiny' ? 800 : 400) * Math.max(associations, window / 4) * scale)
+        await note(`c-store ${kind}`, () => cStoreRow(kind, peer, corpus(kind, count), associations, window))
+      }
+    }
   }
   if (wanted('search')) {
     await note('search list', () => readRow('study list, 25 rows', peer, '/studies?limit=25', Math.round(200 * scale)))
