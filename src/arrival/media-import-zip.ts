@@ -30,6 +30,8 @@ export interface ContainerImport {
   readonly containers: ContainerLimits | undefined
   passesOver(label: string): boolean
   isFileSetIndex(label: string): boolean
+  /** Jobs for the messages of a member; null when it holds none. */
+  messagesIn(label: string, bytes: ArrivedBytes): AsyncIterable<Job<CountedLine>> | null
   deliver(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine>
   fileSetIndex(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine>
 }
@@ -112,6 +114,11 @@ async function* expandMember(
       costBytes,
       run: async () => ({ result: withFinding(await into.fileSetIndex(label, bytes, check), unsafe) }),
     }
+    return true
+  }
+  const messages = into.messagesIn(label, bytes)
+  if (messages !== null) {
+    yield* messages
     return true
   }
   check.begin()

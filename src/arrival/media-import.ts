@@ -2,6 +2,7 @@ import { basename } from 'node:path/posix'
 import { ArchiveError } from '#errors.ts'
 import type { ArrivedBytes, Claims, Door, Provenance } from '#model/arrival.ts'
 import type { Intake } from '#model/intake.ts'
+import { holdsMessages, importMessages, type MessageImport } from './hl7v2-import.ts'
 import {
   type CountedLine,
   ImportCount,
@@ -37,6 +38,8 @@ export interface ImportOptions {
   /** Where files above 4 MiB are copied before they are taken over. */
   readonly spool: Spool
   readonly signal: AbortSignal
+  /** Takes in files of HL7 v2 messages; without it they are text like any other. */
+  readonly messages?: MessageImport
   readonly flight?: FlightLimits
   /** Bounds on containers; those of threats.md E2 by default. */
   readonly containers?: ContainerLimits
@@ -72,6 +75,8 @@ type FileJob = Job<CountedLine>
 /** Makes the jobs of one import. Files named DICOMDIR come last, so that they can be checked against the rest. */
 export class MediaImport implements ContainerImport {
   readonly #options: ImportOptions
+  /** Settles when every file begun so far has been loaded: files of messages are handed over in their order. */
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(options: ImportOptions) {
     this.#options = options
@@ -110,6 +115,21 @@ export class MediaImport implements ContainerImport {
   }
 
   async #file(found: Extract<Found, { kind: 'file' }>, check: FileSetCheck): Promise<Outcome<CountedLine>> {
+    const before = this.#turn
+    const mine = Promise.withResolvers<void>()
+    this.#turn = Promise.all([before, mine.promise]).then(() => undefined)
+    try {
+      return await this.#load(found, check, before)
+    } finally {
+      mine.resolve()
+    }
+  }
+
+  async #load(
+    found: Extract<Found, { kind: 'file' }>,
+    check: FileSetCheck,
+    before: Promise<void>,
+  ): Promise<Outcome<CountedLine>> {
     let file: OpenedFile
     try {
       file = await openFile(found.path)
@@ -129,6 +149,11 @@ export class MediaImport implements ContainerImport {
         return { result: unreadable(found.label, error) }
       }
       if (isFileSetIndex(found.label)) return { result: await this.fileSetIndex(found.label, bytes, check) }
+      const messages = this.messagesIn(found.label, bytes)
+      if (messages !== null) {
+        await before
+        return { more: messages }
+      }
       return { result: await this.deliver(found.label, bytes, check) }
     } finally {
       await file.close()
@@ -137,6 +162,13 @@ export class MediaImport implements ContainerImport {
 
   isFileSetIndex(label: string): boolean {
     return isFileSetIndex(label)
+  }
+
+  /** Jobs for the messages of a file; null when it is none of HL7 v2, or nobody takes them here. */
+  messagesIn(label: string, bytes: ArrivedBytes): AsyncIterable<FileJob> | null {
+    const { messages, originator, judgeOnly, signal } = this.#options
+    if (messages === undefined || !holdsMessages(bytes)) return null
+    return importMessages(label, bytes, messages, { originator, judgeOnly, signal })
   }
 
   /** True when a member of a container was told by an earlier run. */

@@ -1,5 +1,6 @@
 import type { SegmentStore } from '#model/segment-store.ts'
 import { entryKind } from './entry-names.ts'
+import { openFileSegments } from './file-segments.ts'
 
 /**
  * Looks for the journal entry of a number in all segments, newest first: for an entry that a compaction moved after its
@@ -19,4 +20,14 @@ export async function findJournalEntry(
     }
   }
   return undefined
+}
+
+/** The same over the segments of a folder, beside whoever writes there. */
+export async function findJournalEntryIn(folder: string, sequence: number): Promise<Uint8Array | undefined> {
+  const segments = openFileSegments(folder)
+  try {
+    return await findJournalEntry(segments, sequence)
+  } finally {
+    await segments.close()
+  }
 }

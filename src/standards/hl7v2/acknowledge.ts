@@ -158,11 +158,31 @@ export function versionNumber(version: string): number {
   return match === null ? 2.51 : Number(`2.${match[1]}${match[2] ?? ''}`)
 }
 
-/** Reads what can be read of a header whose message cannot: for the answer only. @returns null when nothing can */
+/**
+ * Reads what can be read of a header whose message cannot: for its sender and the answer only. Wrong delimiters and an
+ * unknown character set are passed over, so that the control id is echoed all the same.
+ *
+ * @returns null when the first line is no MSH at all
+ */
 export function readHeader(bytes: Uint8Array): Hl7Message | null {
-  const end = bytes.findIndex((byte) => byte === 0x0d || byte === 0x0a)
+  const start = bytes[0] === 0xef ? 3 : 0
+  const line = Buffer.from(bytes.subarray(start, start + HEADER_BYTES_MAX))
+  const end = line.findIndex((byte) => byte === 0x0d || byte === 0x0a)
+  const header = end === -1 ? line : line.subarray(0, end)
+  const read = tryParse(header)
+  if (read !== null) return read
+  const text = header.toString('latin1')
+  const separator = text[3]
+  if (!text.startsWith('MSH') || separator === undefined) return null
+  const fields = text.split(separator, 17).map((field) => field.replace(/[^ -{}~]/g, '?'))
+  return tryParse(Buffer.from(['MSH', STANDARD_DELIMITERS.encodingCharacters, ...fields.slice(2)].join('|'), 'latin1'))
+}
+
+const HEADER_BYTES_MAX = 4096
+
+function tryParse(bytes: Uint8Array): Hl7Message | null {
   try {
-    return parseMessage(end === -1 ? bytes : bytes.subarray(0, end))
+    return parseMessage(bytes)
   } catch (error) {
     if (error instanceof Hl7Error) return null
     throw error
