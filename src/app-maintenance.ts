@@ -9,7 +9,7 @@ import { migrate } from '#index/sqlite/migrate.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
-import type { NewInstance, ObjectRecord } from '#model/archive-object.ts'
+import type { NewInstance, ObjectRecord, StoredInstance } from '#model/archive-object.ts'
 import { EVERYTHING } from '#model/visibility.ts'
 import { type BackupManifest, type BackupOptions, type BackupTools, backup } from '#operations/backup.ts'
 import {
@@ -19,6 +19,7 @@ import {
   exportFolder,
   exportZip,
 } from '#operations/export.ts'
+import { exportMedia, type MediaOptions } from '#operations/export-media.ts'
 import { type RebuildSummary, type RebuildTools, rebuildIndex, swapDatabase } from '#operations/rebuild-index.ts'
 import { type VerifySummary, type VerifyTools, verify } from '#operations/verify.ts'
 import { settingIn } from '#security/site-settings.ts'
@@ -40,12 +41,15 @@ export interface Maintenance {
   ): Promise<ExportSummary>
   /** The same as a stream; `finished` answers once it ended. */
   exportZip(options: ExportOptions, tools: Pick<ExportTools, 'onItem' | 'signal'>): ReturnType<typeof exportZip>
+  /** A disc: folder, ZIP or ISO 9660 image. */
+  exportMedia(out: string, options: MediaOptions, tools: Pick<ExportTools, 'onItem' | 'signal'>): Promise<ExportSummary>
   backup(options: BackupOptions, tools: Pick<BackupTools, 'onProgress' | 'signal'>): Promise<BackupManifest>
 }
 
 export function createMaintenance(dataDirectory: string, reader: ArchiveReader, reads: SegmentReader): Maintenance {
   const database = join(dataDirectory, 'diptych.db')
   const exporting = { reader, segments: reads, visibility: EVERYTHING }
+  const openStored = (stored: StoredInstance) => openSegmentSource(join(dataDirectory, 'segments'), stored.location)
   return {
     async verify(tools) {
       // Opened anew: a connection and descriptors of its own, so that hours of reading hold up nobody.
@@ -60,6 +64,7 @@ export function createMaintenance(dataDirectory: string, reader: ArchiveReader, 
     },
     exportFolder: (out, options, tools) => exportFolder({ ...exporting, ...tools }, out, options),
     exportZip: (options, tools) => exportZip({ ...exporting, ...tools }, options),
+    exportMedia: (out, options, tools) => exportMedia({ ...exporting, ...tools, open: openStored }, out, options),
     async backup(options, tools) {
       const db = new DatabaseSync(database)
       const snapshot = async (path: string): Promise<void> => {

@@ -11,6 +11,7 @@ export interface Counterpart {
 export const COUNTERPARTS: readonly Counterpart[] = [
   { name: 'DCMTK', program: 'dcmdump', packages: ['dcmtk'] },
   { name: 'dicom3tools', program: 'dciodvfy', packages: ['dicom3tools'] },
+  { name: 'genisoimage', program: 'isoinfo', packages: ['genisoimage'] },
   { name: 'ClamAV', program: 'clamd', packages: ['clamav-daemon'] },
   { name: 'Chromium', program: 'chromium', packages: ['chromium'] },
   { name: 'curl', program: 'curl', packages: ['curl'] },

@@ -3,7 +3,7 @@ import { EXPLICIT_LE } from '#standards/dicom/encoding.ts'
 import { joinPieces } from '#standards/dicom/pieces.ts'
 import { EXPLICIT_LITTLE_ENDIAN } from '#standards/dicom/transfer-syntax.ts'
 import { buildHead, encodeDataSet, type WriteDataSet } from '#standards/dicom/write.ts'
-import { type MediaInstance, recordType } from './media-record.ts'
+import { type MediaCode, type MediaInstance, recordType } from './media-record.ts'
 
 /** Media Storage Directory Storage. PS3.4 section B.5. */
 const MEDIA_STORAGE_DIRECTORY = '1.2.840.10008.1.3.10'
@@ -13,6 +13,8 @@ interface DirectoryRecord {
   readonly type: string
   readonly fields: readonly (readonly [tag: number, vr: string, value: string])[]
   readonly file: MediaInstance | null
+  /** Concept Name Code Sequence. */
+  readonly title?: MediaCode
   readonly children: DirectoryRecord[]
 }
 
@@ -24,7 +26,7 @@ interface Placed {
 
 /**
  * A DICOMDIR for files on a medium, grouped by patient, study and series. PS3.3 Annex F, PS3.10 section 8.6.
- * Texts are UTF-8 (ISO_IR 192). What a record must have and the object lacks is made up from its place: numbers count.
+ * Texts beyond ASCII are UTF-8 (ISO_IR 192). What a record must have and the object lacks is made up from its place: numbers count.
  */
 export function buildDicomdir(instances: readonly MediaInstance[], fileSetId = 'DIPTYCH'): Uint8Array {
   const patients = patientRecords(instances)
@@ -90,8 +92,18 @@ function encodeRecord(
     text(set, 0x00041511, 'UI', stored.sopInstanceUID)
     text(set, 0x00041512, 'UI', stored.transferSyntaxUID)
   }
-  text(set, 0x00080005, 'CS', 'ISO_IR 192')
-  for (const [tag, vr, value] of record.fields) text(set, tag, vr, value)
+  const { title, fields } = record
+  if (![...fields.map(([, , value]) => value), title?.meaning ?? ''].every(isAscii)) {
+    text(set, 0x00080005, 'CS', 'ISO_IR 192')
+  }
+  for (const [tag, vr, value] of fields) text(set, tag, vr, value)
+  if (title !== undefined) {
+    const item: WriteDataSet = new Map()
+    text(item, 0x00080100, 'SH', title.value.slice(0, 16))
+    text(item, 0x00080102, 'SH', title.scheme)
+    text(item, 0x00080104, 'LO', title.meaning)
+    set.set(0x0040a043, { tag: 0x0040a043, vr: 'SQ', value: { is: 'items', items: [item] } })
+  }
   return joinPieces(encodeDataSet(set, EXPLICIT_LE))
 }
 
@@ -165,10 +177,19 @@ function seriesRecord(ofSeries: readonly MediaInstance[], position: number): Dir
       if (type === 'SR DOCUMENT') {
         fields.push([0x0040a491, 'CS', of('0040A491') || 'PARTIAL'], [0x0040a493, 'CS', of('0040A493') || 'UNVERIFIED'])
       }
+      if (type === 'PRESENTATION') {
+        fields.push([0x00700080, 'CS', of('00700080') || 'UNNAMED'], [0x00700082, 'DA', of('00700082') || date])
+        fields.push([0x00700083, 'TM', of('00700083') || time], [0x00700084, 'PN', of('00700084')])
+      }
+      if (type === 'RT DOSE') fields.push([0x3004000a, 'CS', of('3004000A') || 'PLAN'])
+      if (type === 'RT STRUCTURE SET') fields.push([0x30060002, 'SH', of('30060002') || 'UNNAMED'])
+      if (type === 'RT PLAN') fields.push([0x300a0002, 'SH', of('300A0002') || 'UNNAMED'])
       if (type === 'ENCAP DOC') {
         fields.push([0x00420010, 'ST', of('00420010')], [0x00420012, 'LO', of('00420012')])
       }
-      return { type, file, fields, children: [] }
+      const titled = type === 'SR DOCUMENT' || type === 'KEY OBJECT DOC' || type === 'ENCAP DOC'
+      const title = titled && file.title !== null ? { title: file.title } : {}
+      return { type, file, fields, ...title, children: [] }
     }),
   }
 }
@@ -190,6 +211,11 @@ function itemHeader(length: number): Buffer {
   header.writeUInt16LE(0xe000, 2)
   header.writeUInt32LE(length, 4)
   return header
+}
+
+function isAscii(value: string): boolean {
+  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) > 0x7e) return false
+  return true
 }
 
 function text(set: WriteDataSet, tag: number, vr: string, value: string): void {

@@ -11,10 +11,7 @@ import type { SegmentStore } from '#model/segment-store.ts'
 import type { Visibility } from '#model/visibility.ts'
 import { nodeDisk, systemCode, writeFailure } from '#storage/disk.ts'
 import { type ZipEntry, zipStream } from '#storage/zip-writer.ts'
-import { buildDicomdir } from './dicomdir.ts'
 import { type ExportedFile, exportedFile } from './export-bytes.ts'
-import { type MediaInstance, metadataText } from './media-record.ts'
-import { currentMetadata } from './render-metadata.ts'
 
 export interface ExportTools {
   readonly reader: Pick<ArchiveReader, 'search' | 'instances' | 'metadata'>
@@ -36,8 +33,6 @@ export interface ExportItem {
 export interface ExportOptions {
   /** Study Instance UIDs; everything visible when absent. */
   readonly studies?: readonly string[]
-  /** Names of at most eight characters and a DICOMDIR, as media demand. PS3.10 section 8. */
-  readonly media?: boolean
 }
 
 export interface ExportSummary {
@@ -73,7 +68,6 @@ export async function exportFolder(
         run.done(path, instance, error.message)
       }
     }
-    if (options.media === true) await fs.writeFile(join(out, 'DICOMDIR'), buildDicomdir(run.listed), { flag: 'wx' })
     await nodeDisk.flushDirectory(out)
   } catch (error) {
     throw systemCode(error) === '' ? error : writeFailure(error, 'the exported files')
@@ -97,21 +91,16 @@ export function exportZip(
       yield { name: path.join('/'), size: file.length, time: new Date(), content: file.content }
       run.done(path, instance, null, file.length)
     }
-    if (options.media !== true) return
-    const directory = buildDicomdir(run.listed)
-    yield { name: 'DICOMDIR', size: directory.byteLength, time: new Date(), content: [directory] }
   }
   return { stream: zipStream(entries()), finished: () => run.summary() }
 }
 
 class ExportRun {
-  readonly listed: MediaInstance[] = []
   readonly #tools: ExportTools
   readonly #options: ExportOptions
   readonly #started = performance.now()
   readonly #counts = { files: 0, bytes: 0, failed: 0 }
   readonly #used = new Set<string>()
-  readonly #texts = new Map<string, (tag: string) => string>()
 
   constructor(tools: ExportTools, options: ExportOptions) {
     this.#tools = tools
@@ -120,21 +109,14 @@ class ExportRun {
 
   async *plan(): AsyncGenerator<{ readonly path: readonly string[]; readonly instance: StoredInstance }> {
     const { reader, visibility, signal } = this.#tools
-    let study = 0
     for await (const studyInstanceUID of studiesOf(this.#tools, this.#options.studies)) {
-      study++
-      const series = new Map<string, number>()
-      let image = 0
+      let any = false
       for await (const instance of reader.instances({ studyInstanceUID }, visibility)) {
         signal?.throwIfAborted()
-        image++
-        const key = instance.seriesInstanceUID
-        series.set(key, series.get(key) ?? series.size + 1)
-        const path = this.#options.media === true ? media(study, series.get(key) ?? 0, image) : this.#plain(instance)
-        if (this.#options.media === true) await this.#describe(instance)
-        yield { path, instance }
+        any = true
+        yield { path: this.#plain(instance), instance }
       }
-      if (image === 0 && this.#options.studies !== undefined) this.#absent(studyInstanceUID)
+      if (!any && this.#options.studies !== undefined) this.#absent(studyInstanceUID)
     }
   }
 
@@ -142,10 +124,7 @@ class ExportRun {
     if (failure === null) {
       this.#counts.files++
       this.#counts.bytes += bytes
-      const text = this.#texts.get(instance.objectId)
-      if (text !== undefined) this.listed.push({ stored: instance, fileId: path, text })
     } else this.#counts.failed++
-    this.#texts.delete(instance.objectId)
     const sopInstanceUid = instance.sopInstanceUID
     this.#tools.onItem?.({ path: path.join('/'), sopInstanceUid, bytes, failure })
   }
@@ -174,28 +153,6 @@ class ExportRun {
     this.#used.add(path.join('/'))
     return path
   }
-
-  async #describe(instance: StoredInstance): Promise<void> {
-    const { studyInstanceUID, seriesInstanceUID, sopInstanceUID, objectId } = instance
-    const scope = { studyInstanceUID, seriesInstanceUID, sopInstanceUID }
-    const chunk = (await currentMetadata(this.#tools.reader, scope, this.#tools.visibility))?.[0]
-    const whole = chunk === undefined ? () => '' : metadataText(chunk)
-    // A medium may hold many instances: only what a directory says of them stays in memory.
-    const kept = new Map(DIRECTORY_TAGS.map((tag) => [tag, whole(tag)]))
-    this.#texts.set(objectId, (tag) => kept.get(tag) ?? '')
-  }
-}
-
-const DIRECTORY_TAGS: readonly string[] = [
-  ...['00080020', '00080021', '00080023', '00080030', '00080031', '00080033', '00080050', '00080060', '00081030'],
-  ...['0008103E', '00100010', '00100020', '00100030', '00100040', '00200010', '00200011', '00200013', '0040A491'],
-  ...['0040A493', '00420010', '00420012'],
-]
-
-/** Components of at most eight characters A-Z, 0-9. PS3.10 section 8.5. */
-function media(study: number, series: number, image: number): readonly string[] {
-  const numbered = (letters: string, n: number) => `${letters}${String(n).padStart(8 - letters.length, '0')}`
-  return ['DICOM', numbered('ST', study), numbered('SE', series), numbered('I', image)]
 }
 
 function clean(uid: string): string {
@@ -203,8 +160,9 @@ function clean(uid: string): string {
   return createHash('sha256').update(uid).digest('hex').slice(0, 32)
 }
 
-async function* studiesOf(
-  { reader, visibility }: ExportTools,
+/** Study Instance UIDs to export: those asked for, else all that are visible. */
+export async function* studiesOf(
+  { reader, visibility }: Pick<ExportTools, 'reader' | 'visibility'>,
   studies: readonly string[] | undefined,
 ): AsyncGenerator<string> {
   if (studies !== undefined) {

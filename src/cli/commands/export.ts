@@ -1,4 +1,5 @@
 import { createWriteStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -12,6 +13,7 @@ import {
   type Given,
   isSet,
   needed,
+  text,
   texts,
   UsageError,
 } from '../command.ts'
@@ -26,16 +28,35 @@ export const exportCommand: ArchiveCommand = {
   flags: {
     out: { type: 'string', value: 'DIR', about: 'an empty or absent folder; with --zip the name of the file' },
     study: { type: 'string', value: 'UID', multiple: true, about: 'only these studies; else everything' },
-    media: { type: 'boolean', about: 'names of eight characters and a DICOMDIR, as media demand' },
+    media: { type: 'boolean', about: 'a disc by IHE PDI: DICOMDIR, README.TXT, INDEX.HTM, names of eight characters' },
     zip: { type: 'boolean', about: 'one ZIP file' },
-    iso: { type: 'boolean', about: 'a disc image; not in this version' },
+    iso: { type: 'boolean', about: 'a disc image, ISO 9660 level 1; the same content as --media' },
+    label: {
+      type: 'string',
+      value: 'LABEL',
+      about: 'of the disc: at most 16 of A-Z, 0-9, _; else DIPTYCH_ and the date',
+    },
   },
   operandCount: [0, 0],
-  more: 'Every preamble is zero, unless it is a TIFF that passed. Digests are compared while reading.',
+  more: `Everything leaves with its current values. Digests are compared while reading.
+Plain files keep the preamble of a TIFF that passed; on a disc every preamble is zero, and what is not compressed is
+explicit VR little endian. Compressed images go as they are; README.TXT names the profile that allows them.`,
   async run(archive, given, emit, signal) {
-    if (isSet(given, 'iso')) throw new UsageError('--iso is not in this version; write the folder of --media to a disc')
+    if (isSet(given, 'zip') && isSet(given, 'iso')) throw new UsageError('--zip or --iso, not both')
+    if (isSet(given, 'iso') || isSet(given, 'media')) return toDisc(archive, given, emit, signal)
+    if (text(given, 'label') !== undefined) throw new UsageError('--label is for --media and --iso')
     return isSet(given, 'zip') ? toZip(archive, given, emit, signal) : toFolder(archive, given, emit, signal)
   },
+}
+
+async function toDisc(archive: Archive, given: Given, emit: Emit, signal: AbortSignal): Promise<ExitStatus> {
+  const out = resolve(given.workingDirectory, needed(given, 'out'))
+  const tally = new Tally(emit)
+  const label = text(given, 'label')
+  const form = isSet(given, 'iso') ? 'iso' : isSet(given, 'zip') ? 'zip' : 'folder'
+  const site = archive.settings.get('site.name')
+  const options = { ...optionsOf(given), form, site, ...(label === undefined ? {} : { label }) } as const
+  return tally.end(await archive.maintenance.exportMedia(out, options, { onItem: tally.item, signal }))
 }
 
 async function toFolder(archive: Archive, given: Given, emit: Emit, signal: AbortSignal): Promise<ExitStatus> {
@@ -51,15 +72,17 @@ async function toZip(archive: Archive, given: Given, emit: Emit, signal: AbortSi
   try {
     await pipeline(Readable.from(stream), createWriteStream(out, { flags: 'wx', flush: true }), { signal })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw new ArchiveError('request.conflict', `${out} exists`)
+    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    if (!exists) await rm(out, { force: true }) // half a ZIP is none
+    if (exists) throw new ArchiveError('request.conflict', `${out} exists`)
     throw error
   }
   return tally.end(finished())
 }
 
-function optionsOf(given: Given): { readonly studies?: readonly string[]; readonly media: boolean } {
+function optionsOf(given: Given): { readonly studies?: readonly string[] } {
   const studies = texts(given, 'study')
-  return { media: isSet(given, 'media'), ...(studies.length === 0 ? {} : { studies }) }
+  return studies.length === 0 ? {} : { studies }
 }
 
 /** Tells each file as it is written. */
@@ -90,7 +113,7 @@ class Tally {
     const but = failed === 0 ? '' : `, ${failed} could not be given`
     await this.#emit({
       json: { summary },
-      text: `${files} files, ${sizeText(bytes)} in ${seconds} s${but}`,
+      text: `${files} file${files === 1 ? '' : 's'}, ${sizeText(bytes)} in ${seconds} s${but}`,
     })
     return failed === 0 ? 0 : 2
   }
