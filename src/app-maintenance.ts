@@ -5,6 +5,7 @@ import { backup as copyDatabase, DatabaseSync } from 'node:sqlite'
 import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
+import { createMessageStore } from '#index/sqlite/message-store.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
@@ -29,6 +30,7 @@ import { openPart10 } from '#standards/dicom/open.ts'
 import { openFileSegments } from '#storage/file-segments.ts'
 import { openSegmentSource } from '#storage/file-source.ts'
 import type { SegmentReader } from '#storage/segment-files.ts'
+import { replay } from './app-replay.ts'
 import { extract } from './intake/extract.ts'
 
 /** What can be done with a whole archive while it is open. */
@@ -125,10 +127,12 @@ export async function rebuildArchive(
     if (existsSync(live)) takenOver = takeOver(db, live)
     const security = sqliteSecurityReader(db)
     const siteZone = settingIn(security.settings(), 'site.timeZone')
+    const writer = createSqliteWriter(db)
+    const decisions = { ledger: writer.ledger, messages: createMessageStore(db) }
     summary = await rebuildIndex({
       ...tools,
       segments,
-      writer: createSqliteWriter(db),
+      writer,
       kept: createKeptObjects(db),
       open: (location) => openSegmentSource(folder, location),
       index(record, source, location): NewInstance {
@@ -137,7 +141,7 @@ export async function rebuildArchive(
         return instanceOf(record, source, location, { zone, siteZone })
       },
       // Quarantine decisions changed the register, which is taken over; deletions are carried out by rebuildIndex.
-      apply: () => undefined,
+      apply: (entry) => replay(decisions, entry),
     })
     createJournalNumbers(db).atLeast(summary.lastSequence)
     db.exec('pragma wal_checkpoint(truncate)')

@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deskRoutes } from '#access/desk/desk-routes.ts'
+import { messageRoutes } from '#access/desk/message-routes.ts'
 import { originalRoute } from '#access/desk/original-route.ts'
+import { patientRoutes } from '#access/desk/patient-routes.ts'
 import type { JobList } from '#access/desk/services.ts'
 import { retrieveRoutes } from '#access/dicomweb/retrieve-routes.ts'
 import { searchRoutes } from '#access/dicomweb/search.ts'
@@ -19,6 +21,8 @@ import { Uploads } from '#arrival/web-upload-store.ts'
 import { ArchiveError } from '#errors.ts'
 import type { JobQueue } from '#model/job-queue.ts'
 import type { Route } from '#model/route.ts'
+import { overlayChanges } from '#operations/overlay-changes.ts'
+import { PatientDesk } from '#operations/patient-desk.ts'
 import { authenticator } from '#security/authenticate.ts'
 import { startSpoolThread } from '#storage/spool-sink.ts'
 import { type Archive, reserveBytes } from './app.ts'
@@ -66,6 +70,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     ...deskRoutes({
       version: version(),
       archive: reader,
+      overlayChanges: (instance, visibility) => overlayChanges(reader, archive.ledger, instance, visibility),
       quarantine,
       jobs: jobList(archive.jobs),
       accounts: archive.accounts,
@@ -73,9 +78,15 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       settings: archive.settings,
       peers: archive.peers,
       auditTrail: security,
+      imports: archive.imports,
       pageMax: config.limits.queryResults,
     }),
     originalRoute({ archive: reader, segments }),
+    ...patientRoutes({
+      patients: new PatientDesk({ reader, ledger: archive.ledger, desk: archive.identity }),
+      pageMax: config.limits.queryResults,
+    }),
+    ...messageRoutes(archive.messages, config.limits.queryResults),
     ...uploadRoutes(uploads),
     demoRoute(intake),
     ...searchRoutes(reader),

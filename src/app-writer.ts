@@ -9,6 +9,8 @@ import { ArchiveError } from '#errors.ts'
 import { openDatabase } from '#index/sqlite/database.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
+import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
+import { createMessageStore } from '#index/sqlite/message-store.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import { createQuarantineStore } from '#index/sqlite/quarantine-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
@@ -17,11 +19,13 @@ import { createSqliteWriter } from '#index/sqlite/writer.ts'
 import { startJobRunner } from '#jobs/job-runner.ts'
 import { createSharedJobs } from '#jobs/shared-jobs.ts'
 import type { ArrivedBytes, OpenArrival, Provenance } from '#model/arrival.ts'
+import type { LedgerDecision } from '#model/identity.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
 import { compact } from '#operations/compaction.ts'
 import { createDeletions } from '#operations/deletion.ts'
 import { createIdentityDesk, createTurns } from '#operations/identity-desk.ts'
 import { collectOrphans } from '#operations/orphans.ts'
+import { reconcileJobsFor } from '#operations/reconcile-jobs.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { openVault } from '#quarantine/vault.ts'
 import { rememberClean } from '#screening/scan.ts'
@@ -38,6 +42,8 @@ import { openJournal } from '#storage/journal.ts'
 import { openKeyRing } from '#storage/key-ring.ts'
 import { clearSpool, openSpooled } from '#storage/spool.ts'
 import { reserveBytes, type WriterStatus } from './app.ts'
+import { openMessageDesk } from './app-hl7.ts'
+import { createReconciliation } from './app-reconciliation.ts'
 import { createCommitLane, type LaneAudit } from './intake/commit-lane.ts'
 import { createWalk, type Terms } from './intake.ts'
 import { type RemoteService, serveRemote } from './remote.ts'
@@ -78,6 +84,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     audit: (entries) => {
       if (entries.length > 0) securityWriter.appendAudit(entries.flatMap(storeEvents))
     },
+    stored: (instances, newStudies) => reconciliation.stored(instances, newStudies),
     entryNames,
   })
 
@@ -146,9 +153,24 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     commit,
     audit: ({ cause, address, ...told }) =>
       securityWriter.appendAudit([auditEvent(cause.by, { kind: 'decide', address, ...told })]),
+    applied: (entries) => follow(entries.map(({ decision }) => decision)),
   })
 
   const jobs = createSqliteJobQueue(db)
+  const reconciliation = createReconciliation({
+    db,
+    ledger: createIdentityReader(db),
+    writer: writer.ledger,
+    desk: identity,
+    journal,
+    security,
+    jobs,
+    commit,
+    audit: (events) => securityWriter.appendAudit(events),
+    wake: () => setImmediate(() => runner.wake()),
+  })
+  /** What was told of patients and orders may be what studies waited for; part of the transaction that keeps it. */
+  const follow = (decisions: readonly LedgerDecision[]) => reconciliation.enqueue(reconcileJobsFor(decisions))
   const runner = startJobRunner(jobs, {
     worker: `${hostname()}:${process.pid}`,
     elsewhere: ['commitment'],
@@ -163,8 +185,22 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
         await collectOrphans({ segments, kept, signal })
         return undefined
       },
+      ...reconciliation.handlers,
     },
     onFailure: (job, error) => logFault(`job ${job.kind} failed`, error),
+  })
+  const messages = openMessageDesk({
+    config,
+    store: createMessageStore(db),
+    ledger: writer.ledger,
+    identities: createIdentityReader(db),
+    journal,
+    commit,
+    exclusively,
+    security,
+    wake: follow,
+    audit: (events) => void securityWriter.appendAudit(events),
+    onFault: (error, what) => logFault(what, error),
   })
   const housekeeping = () => {
     const now = Date.now()
@@ -201,6 +237,8 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     quarantine,
     deletions,
     identity,
+    imports: reconciliation.imports,
+    messages,
     security: securityWriter,
     lifecycle,
     sharedJobs: createSharedJobs(jobs),

@@ -7,18 +7,22 @@ import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
+import { createMessageReader } from '#index/sqlite/message-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
 import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
+import type { MessageDesk, MessageReader } from '#model/message.ts'
+import type { ImportDesk } from '#model/reconciliation.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
 import { Peers } from '#security/peers.ts'
 import type { SecurityReader, SecurityWriter } from '#security/ports.ts'
 import { SiteSettings } from '#security/site-settings.ts'
 import { Tokens } from '#security/tokens.ts'
+import { findJournalEntryIn } from '#storage/journal-search.ts'
 import { openSegmentReader, type SegmentReader } from '#storage/segment-files.ts'
 import { createExchange, type Exchange } from './app-exchange.ts'
 import { createMaintenance, type Maintenance } from './app-maintenance.ts'
@@ -57,6 +61,11 @@ export interface Archive {
   /** Decisions about who somebody is and what an object says; reads of the same. */
   readonly identity: IdentityDesk
   readonly ledger: IdentityReader
+  /** The import worklist. */
+  readonly imports: ImportDesk
+  /** HL7 v2 messages: where they are handed in, and what became of them. */
+  readonly messageDesk: MessageDesk
+  readonly messages: MessageReader
   readonly reader: ArchiveReader
   readonly segments: SegmentReader
   readonly security: SecurityReader
@@ -119,6 +128,12 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       deletions: caller.service<Deletions>('deletions'),
       identity: caller.service<IdentityDesk>('identity'),
       ledger: createIdentityReader(db),
+      imports: caller.service<ImportDesk>('imports'),
+      messageDesk: caller.service<MessageDesk>('messages'),
+      messages: createMessageReader(db, {
+        read: (at) => segments.read(at),
+        find: (sequence) => findJournalEntryIn(join(dataDirectory, 'segments'), sequence),
+      }),
       reader,
       segments,
       security,

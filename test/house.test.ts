@@ -12,7 +12,18 @@ const isTest = (file: string) => file.endsWith('.test.ts')
 
 /** Rooms from the roof down; a room imports only from rooms of a higher number. Same number: side by side, never. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['main.ts', 'cli', 'app.ts', 'app-maintenance.ts', 'app-server.ts', 'app-dimse.ts', 'app-writer.ts'],
+  [
+    'main.ts',
+    'cli',
+    'app.ts',
+    'app-maintenance.ts',
+    'app-server.ts',
+    'app-dimse.ts',
+    'app-hl7.ts',
+    'app-replay.ts',
+    'app-reconciliation.ts',
+    'app-writer.ts',
+  ],
   ['access'],
   ['arrival'],
   ['operations'],

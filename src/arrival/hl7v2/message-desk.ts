@@ -17,7 +17,7 @@ import type { Undeclared } from '#standards/hl7v2/character-set.ts'
 import { type Condition, Hl7Error } from '#standards/hl7v2/errors.ts'
 import type { Hl7Limits } from '#standards/hl7v2/limits.ts'
 import { type Hl7Message, parseMessage } from '#standards/hl7v2/message.ts'
-import type { Journal } from '#storage/journal.ts'
+import type { Journal, PlacedEntry } from '#storage/journal.ts'
 import { admitStranger, senderOf } from './sender.ts'
 import type { KnownIdentities, MappingTerms } from './terms.ts'
 import { checkHeader, identifiersIn, typeOf, type Understood, understand } from './understand.ts'
@@ -180,7 +180,7 @@ async function settle(tools: MessageDeskTools, envelope: MessageEnvelope, judged
   }
   const [placed] = await tools.journal.append([{ kind: MESSAGE_KIND, payload }])
   if (placed === undefined) throw new TypeError('the journal took one entry and answered none')
-  const entries = ledgerEntries(placed.sequence, placed.time, payload)
+  const entries = entriesOfMessage(placed.sequence, placed.time, payload)
   tools.commit(() => {
     if (entries.length > 0) tools.ledger.apply(entries)
     tools.store.add(
@@ -203,10 +203,22 @@ async function settle(tools: MessageDeskTools, envelope: MessageEnvelope, judged
 }
 
 /** Entries of the ledger that a message's decisions become: the same at a rebuild. */
-export function ledgerEntries(sequence: number, time: string, payload: MessageJournalPayload): readonly LedgerEntry[] {
+export function entriesOfMessage(
+  sequence: number,
+  time: string,
+  payload: MessageJournalPayload,
+): readonly LedgerEntry[] {
   const { application, facility, type, controlId } = payload.record
   const cause = { by: `${application}|${facility}`, rule: type, reference: controlId, reason: null }
   return payload.decisions.map((decision, i) => ({ id: `${sequence}.${i}`, time, cause, decision, undoneBy: null }))
+}
+
+/** @returns the payload of a journal entry that keeps a message; undefined for other kinds and forms */
+export function messageOf(entry: Pick<PlacedEntry, 'kind' | 'payload'>): MessageJournalPayload | undefined {
+  if (entry.kind !== MESSAGE_KIND || typeof entry.payload !== 'object' || entry.payload === null) return undefined
+  const { record, bytes, decisions }: { record?: unknown; bytes?: unknown; decisions?: unknown } = entry.payload
+  if (typeof record !== 'object' || record === null || typeof bytes !== 'string') return undefined
+  return Array.isArray(decisions) ? (entry.payload as MessageJournalPayload) : undefined
 }
 
 function answersOf(

@@ -1,0 +1,151 @@
+/** Reconciliation put together inside the writer worker: its desk, its jobs, and what the commit lane tells it. */
+
+import type { Database } from '#index/sqlite/database.ts'
+import { createEvidenceReader } from '#index/sqlite/evidence.ts'
+import type { JobHandler } from '#jobs/job-runner.ts'
+import type { NewInstance } from '#model/archive-object.ts'
+import type { IdentityDesk, IdentityLedger, IdentityReader } from '#model/identity-ledger.ts'
+import type { Job, JobQueue, NewJob } from '#model/job-queue.ts'
+import type { EvidenceReader, ImportDesk, Sender } from '#model/reconciliation.ts'
+import type { Originator } from '#model/settings.ts'
+import { createImportDesk } from '#operations/import-desk.ts'
+import { BY_ITSELF } from '#operations/reconcile.ts'
+import { lateStudies, RECONCILE, RECONCILE_CANDIDATES } from '#operations/reconcile-jobs.ts'
+import { stateOf } from '#operations/reconciliation-state.ts'
+import { hasRules } from '#reconciliation/coercion-rules.ts'
+import { auditEvent } from '#security/audit.ts'
+import { createIssuers } from '#security/issuers.ts'
+import { originatorOf } from '#security/originators.ts'
+import type { AuditEvent, SecurityReader } from '#security/ports.ts'
+import { settingIn } from '#security/site-settings.ts'
+import type { Journal } from '#storage/journal.ts'
+
+export interface ReconciliationParts {
+  /** The write connection. */
+  readonly db: Database
+  readonly ledger: IdentityReader
+  readonly writer: Pick<IdentityLedger, 'putImportItem'>
+  readonly desk: IdentityDesk
+  readonly journal: Journal
+  readonly security: Pick<SecurityReader, 'settings' | 'settingsVersion' | 'originators'>
+  readonly jobs: JobQueue
+  /** Runs `fn` in one transaction that also writes the flushed position of the segments. */
+  commit(fn: () => void): void
+  /** Something is due: looked for once the transaction is over. */
+  wake(): void
+  /** Part of the caller's transaction. */
+  audit(events: readonly AuditEvent[]): void
+}
+
+export interface Reconciliation {
+  readonly imports: ImportDesk
+  readonly handlers: { readonly [RECONCILE]: JobHandler; readonly [RECONCILE_CANDIDATES]: JobHandler }
+  /** Part of the caller's transaction. */
+  enqueue(work: readonly NewJob[]): void
+  /** For the commit lane: part of its transaction. Costs one look-up while nobody told of any patient. */
+  stored(instances: readonly NewInstance[], newStudies: ReadonlySet<string>): void
+}
+
+export function createReconciliation(parts: ReconciliationParts): Reconciliation {
+  const { db, ledger, security, jobs } = parts
+  const reader = createEvidenceReader(db)
+
+  /** Read again only when a setting or an originator changed. */
+  let terms = { version: -1, originators: security.originators(), settings: security.settings() }
+  function current(): typeof terms {
+    const version = security.settingsVersion()
+    if (version !== terms.version)
+      terms = { version, originators: security.originators(), settings: security.settings() }
+    return terms
+  }
+
+  /** Issuers by the names the register gives them: an OID and a namespace may be one authority. */
+  const evidence: EvidenceReader = {
+    ...reader,
+    study(uid) {
+      const study = reader.study(uid)
+      if (study === undefined) return undefined
+      const { canonical } = createIssuers(settingIn(current().settings, 'identity.issuers'))
+      return {
+        ...study,
+        patient: { ...study.patient, issuer: canonical(study.patient.issuer) },
+        otherIds: study.otherIds.map(({ issuer, id }) => ({ issuer: canonical(issuer), id })),
+        accessionIssuer: study.accessionIssuer === null ? null : canonical(study.accessionIssuer),
+      }
+    },
+  }
+
+  function senderIs({ originator, user, address, peer, door }: Sender): Originator | undefined {
+    const aeTitle = door === 'dimse' ? peer : null
+    return originatorOf(current().originators, { named: originator, account: user, address, aeTitle })
+  }
+
+  const readers = {
+    evidence,
+    ledger,
+    siteIssuers: () => {
+      const { settings, originators } = current()
+      return [settingIn(settings, 'identity.defaultIssuer'), ...originators.flatMap(({ issuer }) => issuer ?? [])]
+    },
+  }
+
+  const imports = createImportDesk({
+    ...readers,
+    writer: parts.writer,
+    desk: parts.desk,
+    journal: parts.journal,
+    commit: (fn) => parts.commit(fn),
+    options: () => settingIn(current().settings, 'identity.matching'),
+    originatorOf: ({ sender }) => senderIs(sender)?.name ?? sender.originator,
+    coerce: { evidence, ledger, desk: parts.desk, originatorOf: senderIs },
+    audit({ by, address }, studyInstanceUID, detail) {
+      parts.audit([auditEvent(by, { kind: 'decide', address, studyInstanceUID, detail })])
+    },
+  })
+
+  const ruled = (sender: Sender) => {
+    const originator = senderIs(sender)
+    return originator !== undefined && hasRules(originator.coercion)
+  }
+
+  async function reconcile({ subject }: Job): Promise<undefined> {
+    if (evidence.owner(subject) === undefined) return // deleted meanwhile
+    if (current().originators.some(({ coercion }) => hasRules(coercion))) {
+      await imports.recoerce(subject, { by: BY_ITSELF, address: null })
+    }
+    await imports.reconcile(subject)
+  }
+
+  function enqueue(work: readonly NewJob[]): void {
+    const now = Date.now()
+    for (const job of work) jobs.enqueue(job, now)
+    if (work.length > 0) parts.wake()
+  }
+
+  return {
+    imports,
+    enqueue,
+    handlers: {
+      [RECONCILE]: reconcile,
+      [RECONCILE_CANDIDATES]: async (job) => {
+        // Also what is ours: a register that contradicts it must not be overlooked.
+        const mayChange = (uid: string) => (stateOf(readers, uid)?.state ?? 'coerced') !== 'coerced'
+        const studies = lateStudies({ ledger, evidence, mayChange }, job)
+        return () => enqueue(studies)
+      },
+    },
+    stored(instances, newStudies) {
+      const matched = newStudies.size > 0 && evidence.hasEvidence()
+      const rules = current().originators.some(({ coercion }) => hasRules(coercion))
+      if (!matched && !rules) return
+      const studies = new Set<string>()
+      for (const { studyInstanceUID, record } of instances) {
+        if (studies.has(studyInstanceUID)) continue
+        if ((matched && newStudies.has(studyInstanceUID)) || (rules && ruled(record.arrival))) {
+          studies.add(studyInstanceUID)
+        }
+      }
+      enqueue([...studies].map((subject) => ({ kind: RECONCILE, subject })))
+    },
+  }
+}
