@@ -4,9 +4,12 @@ import { backupCommand, restoreCommand } from './commands/backup.ts'
 import { demoCommand } from './commands/demo.ts'
 import { exportCommand } from './commands/export.ts'
 import { importCommand, screenCommand } from './commands/import.ts'
+import { importWorklistCommand } from './commands/import-worklist.ts'
 import { jobsCommand } from './commands/jobs.ts'
 import { laterCommands } from './commands/later.ts'
+import { messagesCommand } from './commands/messages.ts'
 import { originatorCommand } from './commands/originator.ts'
+import { patientCommand } from './commands/patient.ts'
 import { peerCommand } from './commands/peer.ts'
 import { quarantineCommand } from './commands/quarantine.ts'
 import { rebuildIndexCommand } from './commands/rebuild-index.ts'
@@ -24,13 +27,16 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   verifyCommand,
   backupCommand,
   quarantineCommand,
+  importWorklistCommand,
   originatorCommand,
   peerCommand,
+  patientCommand,
   userCommand,
   tokenCommand,
   settingsCommand,
   jobsCommand,
   auditCommand,
+  messagesCommand,
   demoCommand,
 ]
 

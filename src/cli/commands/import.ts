@@ -4,6 +4,7 @@ import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
 import type { Archive } from '../../app.ts'
 import { type ArchiveCommand, type Emit, type ExitStatus, type Flag, type Given, isSet, text } from '../command.ts'
 import { oneLine, sizeText } from '../terminal.ts'
+import { intentionOf, noting, type ReconciledEvent, reconciled, reconciliationText } from './import-reconciliation.ts'
 
 const FLAGS: { readonly [name: string]: Flag } = {
   originator: { type: 'string', value: 'NAME', about: 'who the medium is from; a registered name brings its policies' },
@@ -11,12 +12,18 @@ const FLAGS: { readonly [name: string]: Flag } = {
   'bare-datasets': { type: 'boolean', about: 'accept data sets without preamble and File Meta' },
 }
 
+const MEANT: { readonly [name: string]: Flag } = {
+  patient: { type: 'string', value: 'ID', about: 'whose the medium is; checked, and what contradicts it waits' },
+  issuer: { type: 'string', value: 'I', about: 'issuer of that number' },
+  accession: { type: 'string', value: 'A', about: 'accession number of the order it is imported for; checked too' },
+}
+
 export const importCommand: ArchiveCommand = {
   runs: 'in-owner',
   name: 'import',
   summary: 'Take in files, folders, ZIP containers and DICOMDIR media',
   operands: 'PATH...',
-  flags: FLAGS,
+  flags: { ...FLAGS, ...MEANT },
   operandCount: [1, 10_000],
   more: 'Run it again after an interruption: nothing is stored twice.',
   run: (archive, given, emit, signal) => walkPaths(archive, given, emit, signal, false),
@@ -43,8 +50,11 @@ async function walkPaths(
     given: path,
     absolute: isAbsolute(path) ? path : resolve(given.workingDirectory, path),
   }))
+  const intention = intentionOf(given)
+  if (intention !== null) await archive.imports.checkIntention(intention)
+  const studies = new Set<string>()
   const events = importPaths(paths, {
-    intake: archive.intake,
+    intake: noting(archive.intake, studies),
     door: 'media',
     originator: text(given, 'originator') ?? null,
     medium: text(given, 'medium') ?? null,
@@ -57,10 +67,11 @@ async function walkPaths(
     containers: archive.config.limits,
     signal,
   })
-  return tellImport(events, emit, signal, judgeOnly)
+  if (judgeOnly) return tellImport(events, emit, signal, judgeOnly)
+  return tellImport(reconciled(events, archive.imports, studies, intention, signal), emit, signal, judgeOnly)
 }
 
-type Events = ReturnType<typeof importPaths>
+type Events = AsyncIterable<ReconciledEvent>
 
 /** Prints what an import tells: every line as JSON; for a person those that need one, and the summary. */
 export async function tellImport(
@@ -76,6 +87,7 @@ export async function tellImport(
   for await (const event of events) {
     if ('summary' in event) {
       await emit({ json: { summary: event.summary }, text: summaryText(event.summary, judgeOnly) })
+      for (const study of event.summary.reconciliation ?? []) await emit({ text: reconciliationText(study) })
       if (signal.aborted) {
         await emit({ note: 'Interrupted. Run it again to take in the rest: nothing is stored twice.' })
         return 1

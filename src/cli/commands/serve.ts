@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import type { DimseServer } from '#access/dimse/dimse-server.ts'
+import type { Hl7Server } from '#arrival/hl7v2-server.ts'
 import type { Archive } from '../../app.ts'
 import type { Config } from '../../config.ts'
 import { type Emit, type Flag, type Given, isSet, type OwnCommand, text, UsageError } from '../command.ts'
@@ -16,7 +17,7 @@ const DRAIN_MS = 8_000
 const PORTS: { readonly [flag: string]: Flag } = {
   'http-port': { type: 'string', value: 'N', about: 'port of the web door; 0 any free one, off none (8080)' },
   'dimse-port': { type: 'string', value: 'N', about: 'port of the DICOM door; 0 any free one, off none (11112)' },
-  'hl7-port': { type: 'string', value: 'N', about: 'port of the HL7 v2 door (2575); not in this version' },
+  'hl7-port': { type: 'string', value: 'N', about: 'port of the HL7 v2 door; 0 any free one, off none (2575)' },
 }
 
 export const serveCommand: OwnCommand = {
@@ -65,17 +66,27 @@ async function run(
   const log = pino({ level: config.log.level }, pino.destination({ dest: 2, sync: true }))
   const { serve } = await import('../../app-server.ts')
   const { serveDimse } = await import('../../app-dimse.ts')
+  const { serveHl7 } = await import('../../app-hl7.ts')
   const served = config.http.port === 'off' ? null : await serve(archive, { open, log })
   let dimse: Awaited<ReturnType<typeof serveDimse>> = null
+  let hl7: Hl7Server | null = null
   try {
     dimse = await serveDimse(archive, log)
+    hl7 = await serveHl7(archive, log)
     const socket = await listenForCommands(archive.dataDirectory, archive, archiveCommands)
     try {
       const url = served?.http.url ?? null
       const base = config.http.publicBaseUrl ?? url
       const door = dimse === null ? null : { port: dimse.port, aeTitle: dimse.aeTitle }
-      const ready = { event: 'ready', pid: process.pid, http: url, dimse: door, hl7: null, dataDirectory }
-      await emit({ text: await greeting(archive, base, dimse, open, dataDirectory) }) // with --json to stderr
+      const ready = {
+        event: 'ready',
+        pid: process.pid,
+        http: url,
+        dimse: door,
+        hl7: hl7 && { port: hl7.port },
+        dataDirectory,
+      }
+      await emit({ text: await greeting(archive, base, { dimse, hl7 }, open, dataDirectory) }) // with --json to stderr
       await emit({ json: ready })
       if (isSet(given, 'browse') && base !== null) browse(base)
       await untilStopped(archive, signal)
@@ -84,7 +95,7 @@ async function run(
       await socket.close()
     }
   } finally {
-    await Promise.all([served?.close(DRAIN_MS), dimse?.close(DRAIN_MS)])
+    await Promise.all([served?.close(DRAIN_MS), dimse?.close(DRAIN_MS), hl7?.close(DRAIN_MS)])
   }
 }
 
@@ -107,7 +118,7 @@ async function untilStopped(archive: Archive, signal: AbortSignal): Promise<void
 async function greeting(
   archive: Archive,
   base: string | null,
-  dimse: DimseServer | null,
+  doors: { readonly dimse: DimseServer | null; readonly hl7: Hl7Server | null },
   open: boolean,
   data: string,
 ): Promise<string> {
@@ -123,10 +134,18 @@ async function greeting(
   }
   lines.push(
     'FHIR:      not in this version',
-    `DIMSE:     ${dimseAddress(archive.config, dimse)}`,
+    `DIMSE:     ${dimseAddress(archive.config, doors.dimse)}`,
+    `HL7 v2:    ${hl7Address(doors.hl7)}`,
     `Data:      ${data}`,
   )
   return lines.join('\n')
+}
+
+/** Where the HL7 v2 door is. */
+function hl7Address(hl7: Hl7Server | null): string {
+  if (hl7 === null) return 'off'
+  const ports = [hl7.port ?? [], hl7.tlsPort === null ? [] : `${hl7.tlsPort} (TLS)`].flat()
+  return ports.map((port) => `${hl7.host}:${port}`).join(' and ')
 }
 
 /** Where the DICOM door is and under which title. */
