@@ -9,12 +9,16 @@ import { ArchiveError } from '#errors.ts'
 import { openDatabase } from '#index/sqlite/database.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
+import { RENDER_METADATA } from '#index/sqlite/ledger.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createMessageStore } from '#index/sqlite/message-store.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import { createQuarantineStore } from '#index/sqlite/quarantine-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
+import { createRenderedMetadata } from '#index/sqlite/rendered-metadata.ts'
+import { createRenderedMetadata } from '#index/sqlite/rendered-metadata.ts'
 import { sqliteSecurityReader, sqliteSecurityWriter } from '#index/sqlite/security-store.ts'
+import { createStaleStudies } from '#index/sqlite/stale-studies.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
 import { startJobRunner } from '#jobs/job-runner.ts'
 import { createSharedJobs } from '#jobs/shared-jobs.ts'
@@ -26,6 +30,8 @@ import { createDeletions } from '#operations/deletion.ts'
 import { createIdentityDesk, createTurns } from '#operations/identity-desk.ts'
 import { collectOrphans } from '#operations/orphans.ts'
 import { reconcileJobsFor } from '#operations/reconcile-jobs.ts'
+import { createRendering } from '#operations/render-metadata.ts'
+import { renderStudy } from '#operations/render-metadata.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { openVault } from '#quarantine/vault.ts'
 import { rememberClean } from '#screening/scan.ts'
@@ -84,7 +90,10 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     audit: (entries) => {
       if (entries.length > 0) securityWriter.appendAudit(entries.flatMap(storeEvents))
     },
-    stored: (instances, newStudies) => reconciliation.stored(instances, newStudies),
+    stored: (instances, newStudies) => {
+      reconciliation.stored(instances, newStudies)
+      rendering.follow()
+    },
     entryNames,
   })
 
@@ -127,6 +136,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   const commit = (fn: () => void) =>
     db.transaction(() => {
       fn()
+      rendering.follow()
       writer.commit({ instances: [], arrivals: [], flushed: segments.flushed() })
     })
 
@@ -157,6 +167,13 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   })
 
   const jobs = createSqliteJobQueue(db)
+  const rendering = createRendering({
+    store: createRenderedMetadata(db),
+    stale: createStaleStudies(db),
+    jobs,
+    commit,
+    wake: () => setImmediate(() => runner.wake()),
+  })
   const reconciliation = createReconciliation({
     db,
     ledger: createIdentityReader(db),
@@ -186,6 +203,11 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
         return undefined
       },
       ...reconciliation.handlers,
+      [RENDER_METADATA]: async ({ subject }, signal) => {
+        await renderStudy(createRenderedMetadata(db), subject, (fn) => db.transaction(fn), signal)
+        return undefined
+      },
+      ...rendering.handlers,
     },
     onFailure: (job, error) => logFault(`job ${job.kind} failed`, error),
   })

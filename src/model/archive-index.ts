@@ -66,6 +66,12 @@ export interface RenderedMetadata {
   ): void
 }
 
+/** Notices studies with an overlay that were decided about, or got instances. Only inside the writer worker. */
+export interface StaleStudies {
+  /** Study Instance UIDs since the last call, each once. What a failed transaction took is not told again. */
+  take(): readonly string[]
+}
+
 /** Reads: usable from any thread, each with its own read-only connection. Newest committed state. */
 export interface ArchiveReader {
   search(query: Query, visibility: Visibility): Promise<SearchPage>

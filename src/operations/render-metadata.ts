@@ -1,8 +1,16 @@
 /** Metadata with their overlay: rendered on read while they are stale, and brought level by a job. */
 import { promisify } from 'node:util'
 import { constants, crc32, deflateRaw, inflateRaw } from 'node:zlib'
-import type { ArchiveReader, MetadataRead, RenderedMetadata, Scope, StaleChunk } from '#model/archive-index.ts'
+import type {
+  ArchiveReader,
+  MetadataRead,
+  RenderedMetadata,
+  Scope,
+  StaleChunk,
+  StaleStudies,
+} from '#model/archive-index.ts'
 import type { MetadataChunk, StoredOverlayEvent } from '#model/archive-object.ts'
+import type { Job, JobQueue } from '#model/job-queue.ts'
 import type { Visibility } from '#model/visibility.ts'
 import { overlayFrom } from '#standards/dicom/overlay.ts'
 import { overlayJson } from '#standards/dicom/overlay-json.ts'
@@ -77,6 +85,42 @@ export async function renderStudy(
       rendered.push({ objectId, overlayVersion, chunk: await renderChunk(chunk, overlay, uids) })
     })
     commit(() => store.putRendered(rendered))
+  }
+}
+
+export const RENDER_METADATA = 'render-metadata'
+
+export interface RenderingTools {
+  readonly store: RenderedMetadata
+  readonly stale: StaleStudies
+  readonly jobs: Pick<JobQueue, 'enqueue'>
+  /** Runs `fn` in one transaction. */
+  commit(fn: () => void): void
+  /** A job was added; the transaction it is part of has not ended yet. */
+  wake(): void
+}
+
+/** What keeps rendered metadata level: noticing what became stale, and the job. */
+export interface Rendering {
+  /** Part of the transaction of whatever was just decided or stored. */
+  follow(): void
+  readonly handlers: { readonly [RENDER_METADATA]: (job: Job, signal: AbortSignal) => Promise<undefined> }
+}
+
+export function createRendering({ store, stale, jobs, commit, wake }: RenderingTools): Rendering {
+  return {
+    follow() {
+      const studies = stale.take()
+      const now = Date.now()
+      for (const subject of studies) jobs.enqueue({ kind: RENDER_METADATA, subject }, now)
+      if (studies.length > 0) wake()
+    },
+    handlers: {
+      async [RENDER_METADATA](job, signal) {
+        await renderStudy(store, job.subject, commit, signal)
+        return undefined
+      },
+    },
   }
 }
 

@@ -79,6 +79,17 @@ async function find(query: string): Promise<{ [tag: string]: { Value?: unknown[]
   return statusCode === 204 ? [] : JSON.parse(body)
 }
 
+/** Waits until job render-metadata has nothing to do. */
+async function rendered(): Promise<void> {
+  const deadline = Date.now() + 20_000
+  const jobs = async () => archive.jobs.list({ kind: 'render-metadata', limit: 100 }).items
+  while ((await jobs()).some(({ state }) => state !== 'done')) {
+    assert.ok(Date.now() < deadline, 'metadata are rendered')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  assert.ok((await jobs()).length > 0, 'there was something to render')
+}
+
 interface Where {
   readonly study: string
   readonly series: string
@@ -164,6 +175,10 @@ test('a merge, a name fix and a correction are seen at every door with their rec
   assert.equal(old?.['00100020']?.Value?.[0], LENA.patientId, 'an old number finds the study, which shows the new one')
   const bulk = await get(`${path(at)}/bulkdata/00100020`, { accept: 'application/octet-stream' })
   assert.equal(bulk.body.trim(), LENA.patientId)
+
+  // The job that keeps rendered metadata changes what answers cost, not what they say.
+  await rendered()
+  assert.deepEqual(await seen(at), afterMerge)
 
   const named = await post(`/patients/${lena.id}/name`, { name: 'Local^Léna', reason: 'as she writes it' })
   assert.ok(named.entries.length >= 2)
