@@ -1,4 +1,7 @@
 import { constants, inflateRawSync } from 'node:zlib'
+import type { StoredOverlayEvent } from '#model/archive-object.ts'
+import { overlayFrom } from '#standards/dicom/overlay.ts'
+import { overlayJson } from '#standards/dicom/overlay-json.ts'
 
 /** JSON of attributes found in an instance's metadata, by key. */
 export type Picked = readonly (readonly [key: string, json: string])[]
@@ -11,11 +14,18 @@ const RAW_MAX = 4 * 1024 * 1024
  * @param chunk raw deflate ended by a flush
  * @param rawLength bytes of the JSON text, believed as an upper limit only
  * @param tags eight uppercase hexadecimal digits each
+ * @param overlay what is served otherwise than stored
  */
-export function pickFromChunk(chunk: Uint8Array, rawLength: number, tags: readonly string[]): Picked {
+export function pickFromChunk(
+  chunk: Uint8Array,
+  rawLength: number,
+  tags: readonly string[],
+  overlay: readonly StoredOverlayEvent[],
+): Picked {
   if (rawLength > RAW_MAX || rawLength <= 0) return []
-  const text = inflateRawSync(chunk, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: rawLength }).toString()
-  const dataSet = JSON.parse(text) as Readonly<Record<string, unknown>>
+  const arrived = inflateRawSync(chunk, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: rawLength })
+  const json = overlay.length === 0 ? arrived : (overlayJson(arrived, overlayFrom(overlay), (path) => path) ?? arrived)
+  const dataSet = JSON.parse(Buffer.from(json).toString()) as Readonly<Record<string, unknown>>
   const keys = new Set<string>()
   for (const tag of tags) {
     if (dataSet[tag] === undefined) continue

@@ -1,10 +1,10 @@
-import { never } from '#model/finding.ts'
 import type { Match, Query } from '#model/search.ts'
-import { fold, nameKeys, nameWords, parsePattern, prefixEnd } from '../fold.ts'
+import { fold, nameKeys, nameWords } from '../fold.ts'
 import { modalityBit } from '../modalities.ts'
 import { type Level, PATIENT_NAME_ID, pathKey, type Searchable, type SearchableTable } from '../searchable.ts'
-import type { Database, SqlParam } from './database.ts'
+import type { Database } from './database.ts'
 import { MODALITIES_LOOKUP } from './level-values.ts'
+import { compare, LAST_DATE, seek, startsWith } from './search-match.ts'
 import { FEW_COVERED, FEW_ROWS, keysSource, type Source, trigramSource } from './search-source.ts'
 import type { Texts } from './texts.ts'
 import type { Condition } from './visible.ts'
@@ -25,70 +25,6 @@ export interface Compiled {
 
 const ALIAS: Readonly<Record<Level, string>> = { study: 's', series: 'r', instance: 'i' }
 const DEPTH: Readonly<Record<Level, number>> = { study: 0, series: 1, instance: 2 }
-
-const LAST_DATE = '99999999'
-
-/** Text of a column compared with what was asked. */
-function compare(sql: string, how: Match['how'], kind: Searchable['kind']): Condition {
-  switch (how.is) {
-    case 'universal':
-      return { sql: '1', params: [] }
-    case 'empty':
-      return { sql: `${sql} is null or ${sql} = ''`, params: [] }
-    case 'single':
-      if (kind === 'number') return { sql: `${sql} = ?`, params: [wholeNumber(how.value)] }
-      return { sql: `${sql} = ?`, params: [how.value] }
-    case 'list':
-      return { sql: `${sql} in (select value from json_each(?))`, params: [JSON.stringify(how.values)] }
-    case 'wildcard':
-      return { sql: `${sql} glob ?`, params: [parsePattern(how.pattern).glob] }
-    case 'range': {
-      // A value with less precision than the limit it is compared with lies within it: 1012 takes in 101259.
-      const to = how.to === null ? undefined : kind === 'date' ? how.to : `${how.to}~`
-      const from = how.from ?? ''
-      return to === undefined
-        ? { sql: `${sql} >= ? and ${sql} > ''`, params: [from] }
-        : { sql: `${sql} >= ? and ${sql} <= ? and ${sql} > ''`, params: [from, to] }
-    }
-    default:
-      return never(how)
-  }
-}
-
-function wholeNumber(text: string): SqlParam {
-  return /^[+-]?\d{1,15}$/.test(text.trim()) ? Number(text) : null
-}
-
-/** A range of texts that begin with `prefix`, as a condition on a column. */
-function startsWith(sql: string, prefix: string): Condition {
-  const end = prefixEnd(prefix)
-  return end === undefined
-    ? { sql: `${sql} >= ?`, params: [prefix] }
-    : { sql: `${sql} >= ? and ${sql} < ?`, params: [prefix, end] }
-}
-
-/** Exact, prefix or pattern on an indexed column: the prefix bounds the walk, the pattern decides. */
-function seek(sql: string, how: Match['how']): Condition | undefined {
-  switch (how.is) {
-    case 'single':
-      return { sql: `${sql} = ?`, params: [how.value] }
-    case 'list':
-      return { sql: `${sql} in (select value from json_each(?))`, params: [JSON.stringify(how.values)] }
-    case 'wildcard': {
-      const { prefix, prefixOnly, glob } = parsePattern(how.pattern)
-      if (prefix === '') return undefined
-      const range = startsWith(sql, prefix)
-      return prefixOnly ? range : { sql: `${range.sql} and ${sql} glob ?`, params: [...range.params, glob] }
-    }
-    case 'range':
-      return {
-        sql: `${sql} >= ? and ${sql} <= ?`,
-        params: [how.from ?? '0', how.to ?? LAST_DATE],
-      }
-    default:
-      return undefined
-  }
-}
 
 /** Turns the matches of a query into conditions and the sources they offer. */
 export function createCompiler(
@@ -207,12 +143,17 @@ export function createCompiler(
 
   /** A declared attribute; sources are offered where an index makes them cheap. */
   function declared(attribute: Searchable, how: Match['how'], fuzzy: boolean): { where: Condition; sources: Source[] } {
-    const alias = ALIAS[attribute.level]
-    const { level, column } = attribute
     if (attribute.id === PATIENT_NAME_ID) return patientName(how, fuzzy)
     if (attribute.kind === 'name') return lookupName(attribute, how, fuzzy)
     if (attribute.key === '00080016') return sopClass(how)
     if (attribute.key === '00100021') return issuer(attribute, how)
+    if (FORMER.has(attribute.key)) return withFormer(attribute, how)
+    return plainly(attribute, how)
+  }
+
+  function plainly(attribute: Searchable, how: Match['how']): { where: Condition; sources: Source[] } {
+    const alias = ALIAS[attribute.level]
+    const { level, column } = attribute
     const sources: Source[] = []
     const index = INDEXED[attribute.key]
     if (column !== null && index !== undefined) {
@@ -244,6 +185,28 @@ export function createCompiler(
     }
     if (column !== null) return { where: compare(`${alias}.${column}`, how, attribute.kind), sources }
     return { where: inExtra(alias, attribute, how), sources }
+  }
+
+  /**
+   * A number a study once had finds it too: what the lookup table holds of such an attribute are former values. Mostly
+   * there are none, and then it is a search like any other.
+   */
+  function withFormer(attribute: Searchable, how: Match['how']): { where: Condition; sources: Source[] } {
+    const now = plainly(attribute, how)
+    if (how.is === 'empty' || how.is === 'universal') return now
+    const found = seek('value', how) ?? compare('value', how, 'text')
+    const sql = `select ref as key from lookup where attribute = ${attribute.id} and ${found.sql}`
+    if (db.get(`${sql} limit 1`, ...found.params) === undefined) return now
+    const where = {
+      sql: `(${now.where.sql}) or s.key in (${sql})`,
+      params: [...now.where.params, ...found.params],
+    }
+    const [index] = now.sources.filter((source) => source.is === 'index')
+    // Trigrams hold former values as well; an index on the column does not.
+    if (index === undefined) return { where, sources: now.sources }
+    const column = index.where.sql.replaceAll('s.', '')
+    const union = `select key from study indexed by ${index.sql} where ${column} union ${sql}`
+    return { where, sources: [keysSource('study', union, [...index.where.params, ...found.params], FEW_COVERED)] }
   }
 
   function inExtra(alias: string, attribute: Searchable, how: Match['how']): Condition {
@@ -288,12 +251,16 @@ export function createCompiler(
     }
   }
 
-  /** The issuer a patient is kept under counts, also where the sender left it to the archive to know. */
+  /** The issuer a patient is or was kept under counts, also where the sender left it to the archive to know. */
   function issuer(attribute: Searchable, how: Match['how']): { where: Condition; sources: Source[] } {
-    const kept = compare('(select issuer from patient where key = s.patient)', how, 'text')
+    const now = compare('(select issuer from patient where key = s.owner)', how, 'text')
     const said = inExtra('s', attribute, how)
-    const sql = how.is === 'empty' ? `(${kept.sql}) and (${said.sql})` : `${kept.sql} or ${said.sql}`
-    return { where: { sql, params: [...kept.params, ...said.params] }, sources: [] }
+    if (how.is === 'empty') {
+      return { where: { sql: `(${now.sql}) and (${said.sql})`, params: [...now.params, ...said.params] }, sources: [] }
+    }
+    const former = compare('(select issuer from patient where key = s.patient)', how, 'text')
+    const sql = `${now.sql} or ${said.sql} or ${former.sql}`
+    return { where: { sql, params: [...now.params, ...said.params, ...former.params] }, sources: [] }
   }
 
   function sopClass(how: Match['how']): { where: Condition; sources: Source[] } {
@@ -362,6 +329,8 @@ function datesOnly(query: Query): Compiled['dates'] {
   return dates
 }
 
+/** Patient ID and Accession Number: former values are found too. Names and issuers see to it themselves. */
+const FORMER: ReadonlySet<string> = new Set(['00100020', '00080050'])
 const MODALITIES_IN_STUDY = '00080061'
 const STUDY_DATE = '00080020'
 /** Columns of the wide indexes on study: date, time, modalities, name. */

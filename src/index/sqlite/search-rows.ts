@@ -3,6 +3,7 @@ import { levelOf } from '../attribute-levels.ts'
 import { type Level, pathKey, type Searchable, type SearchableTable } from '../searchable.ts'
 import type { Database, SqlParam, SqlValue } from './database.ts'
 import { type Picked, pickFromChunk } from './metadata-pick.ts'
+import { createOverlayReader } from './rendered-metadata.ts'
 import type { Texts } from './texts.ts'
 import { SLOTS } from './tree.ts'
 
@@ -86,6 +87,7 @@ const PLANS_MAX = 200
 
 export function createRenderer(db: Database, texts: Texts, table: SearchableTable): Renderer {
   const plans = new Map<string, RowPlan>()
+  const overlays = createOverlayReader()
 
   function planFor(query: Query, matched: readonly string[], first: number): RowPlan {
     const scoped = `${query.scope.studyInstanceUID === undefined ? '' : 's'}${query.scope.seriesInstanceUID === undefined ? '' : 'r'}`
@@ -172,7 +174,10 @@ export function createRenderer(db: Database, texts: Texts, table: SearchableTabl
             (key) => !have.has(key) && key !== URL_KEY && DEPTH[levelOf(Number.parseInt(key, 16))] <= DEPTH[level],
           )
     const pick = tags.length === 0 ? null : { tags, column: column(CHUNK[level][0]) }
-    if (pick !== null) column(CHUNK[level][1])
+    if (pick !== null) {
+      column(CHUNK[level][1])
+      column('s.overlay')
+    }
     entries.sort((a, b) => (a.key < b.key ? -1 : 1))
     return {
       columns,
@@ -199,7 +204,13 @@ export function createRenderer(db: Database, texts: Texts, table: SearchableTabl
         const chunk = row[plan.pick.column]
         pickBytes += raw
         if (pickBytes > PICK_BYTES_MAX) unpicked++
-        else if (chunk instanceof Uint8Array) picked = pickFromChunk(chunk, raw, plan.pick.tags)
+        else if (chunk instanceof Uint8Array) {
+          const overlay = row[plan.pick.column + 2]
+          const [, series, instance] = plan.uids
+          const uid = (at: number) => (at < 0 ? '' : String(row[at]))
+          const { events } = overlays.read(typeof overlay === 'string' ? overlay : null, uid(series), uid(instance))
+          picked = pickFromChunk(chunk, raw, plan.pick.tags, events)
+        }
       }
       const head = members(plan.head, row, extras, picked, '', URL_KEY)
       const tail = members(plan.tail, row, extras, picked, URL_KEY, 'G')

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
-import type { ArchiveReader, Scope } from '#model/archive-index.ts'
+import type { ArchiveReader, Scope, StaleChunk } from '#model/archive-index.ts'
 import type { MetadataChunk, StoredInstance } from '#model/archive-object.ts'
 import type { Visibility } from '#model/visibility.ts'
 import { decodeFrameTable } from '#standards/dicom/frames.ts'
 import type { Database, SqlParam } from './database.ts'
+import { createOverlayReader } from './rendered-metadata.ts'
 import { hex, type Texts } from './texts.ts'
 import { SLOTS } from './tree.ts'
 import { all, type Condition, visible } from './visible.ts'
@@ -27,12 +28,13 @@ interface Row {
   readonly sha_kept: Uint8Array
   readonly frames: Uint8Array | null
   readonly overlay_version: number
+  readonly overlay: string | null
   readonly version: number
 }
 
 const COLUMNS = `i.key, i.number, o.id, o.uid, o.sop_class, o.transfer_syntax, s.uid as study, r.uid as series,
   p.id as patient, g.name as segment, o.offset, o.length, o.data_set_offset, o.sha_arrived, o.sha_data_set, o.sha_kept,
-  o.frames, o.overlay_version, o.version`
+  o.frames, o.overlay_version, s.overlay, o.version`
 
 /** `cross join` keeps the order of the loops: without it SQLite turns the query round. spike-notes.md section 5. */
 const FROM_OBJECT = `object o cross join instance i on i.key = o.instance
@@ -51,7 +53,10 @@ const NO_NUMBER = Number.MAX_SAFE_INTEGER
 export type StoredReader = Pick<ArchiveReader, 'instance' | 'instances' | 'metadata' | 'find'>
 
 export function createStoredReader(db: Database, texts: Texts): StoredReader {
+  const overlays = createOverlayReader()
+
   function fromRow(row: Row): StoredInstance {
+    const overlay = overlays.read(row.overlay, row.series, row.uid)
     return {
       objectId: row.id,
       sopInstanceUID: row.uid,
@@ -64,8 +69,8 @@ export function createStoredReader(db: Database, texts: Texts): StoredReader {
       dataSetOffset: row.data_set_offset,
       digests: { arrived: hex(row.sha_arrived), dataSet: hex(row.sha_data_set), kept: hex(row.sha_kept) },
       frames: row.frames === null ? null : decodeFrameTable(row.frames),
-      overlayVersion: row.overlay_version,
-      overlay: [],
+      overlayVersion: row.overlay_version + overlay.version,
+      overlay: overlay.events,
       version: row.version,
     }
   }
@@ -76,20 +81,27 @@ export function createStoredReader(db: Database, texts: Texts): StoredReader {
     return row === undefined ? undefined : fromRow(row)
   }
 
-  /** Keys of the series of a scope in order; empty when the caller sees none. */
-  function seriesKeys(scope: Scope, visibility: Visibility): number[] {
+  /** Series of a scope in order, with the overlay of their study; empty when the caller sees none. */
+  function seriesOf(scope: Scope, visibility: Visibility): { key: number; uid: string; overlay: string | null }[] {
     const where = all([
       { sql: 's.uid = ?', params: [scope.studyInstanceUID] },
       scope.seriesInstanceUID === undefined ? undefined : { sql: 'r.uid = ?', params: [scope.seriesInstanceUID] },
       visible(visibility, 's.owner'),
     ])
-    return db
-      .all<{ key: number }>(
-        `select r.key from study s indexed by study_uid cross join series r indexed by series_study on r.study = s.key
-         where ${where.sql} order by r.number is null, r.number, r.uid`,
-        ...where.params,
-      )
-      .map(({ key }) => key)
+    return db.all(
+      `select r.key, r.uid, s.overlay from study s indexed by study_uid
+         cross join series r indexed by series_study on r.study = s.key
+       where ${where.sql} order by r.number is null, r.number, r.uid`,
+      ...where.params,
+    )
+  }
+
+  function renderedChunk(instance: number, version: number): MetadataChunk | undefined {
+    const row = db.get<{ crc32: number; raw_length: number; chunk: Uint8Array }>(
+      'select crc32, raw_length, chunk from rendered where instance = ? and version = ?',
+      ...[instance, version],
+    )
+    return row === undefined ? undefined : { crc32: row.crc32, rawLength: row.raw_length, deflated: row.chunk }
   }
 
   function objectsByDigest(digest: Buffer): number[] {
@@ -117,7 +129,7 @@ export function createStoredReader(db: Database, texts: Texts): StoredReader {
     },
 
     async *instances(scope, visibility) {
-      for (const series of seriesKeys(scope, visibility)) {
+      for (const { key: series } of seriesOf(scope, visibility)) {
         const range: SqlParam[] = [series * SLOTS, (series + 1) * SLOTS]
         const only = scope.sopInstanceUID === undefined ? '' : 'and i.uid = ?'
         const uid = scope.sopInstanceUID === undefined ? [] : [scope.sopInstanceUID]
@@ -139,27 +151,45 @@ export function createStoredReader(db: Database, texts: Texts): StoredReader {
 
     async metadata(scope, visibility) {
       const chunks: MetadataChunk[] = []
+      const stale: StaleChunk[] = []
       let state = ''
-      for (const series of seriesKeys(scope, visibility)) {
+      for (const { key: series, uid: seriesInstanceUID, overlay } of seriesOf(scope, visibility)) {
         const only = scope.sopInstanceUID === undefined ? '' : 'and i.uid = ?'
         const uid = scope.sopInstanceUID === undefined ? [] : [scope.sopInstanceUID]
         // Sorted here: a sorter in SQL would copy every chunk once more.
         const rows = db
           .arrays(
-            `select i.number, i.uid, i.crc32, i.raw_length, i.chunk, i.object, o.overlay_version
+            `select i.number, i.uid, i.crc32, i.raw_length, i.chunk, i.object, o.overlay_version, i.key
              from instance i cross join object o on o.key = i.object
              where i.key >= ? and i.key < ? ${only} order by i.key`,
             ...[series * SLOTS, (series + 1) * SLOTS, ...uid],
           )
           .map((row) => row as unknown as MetadataRow)
           .sort((a, b) => (a[0] ?? NO_NUMBER) - (b[0] ?? NO_NUMBER) || (a[1] < b[1] ? -1 : 1))
-        for (const [, , crc32, rawLength, deflated, object, overlay] of rows) {
-          chunks.push({ crc32, rawLength, deflated })
-          state += `${object}.${overlay} `
+        for (const [, sopInstanceUID, crc32, rawLength, deflated, object, version, key] of rows) {
+          state += `${object}.${version} `
+          const arrived: MetadataChunk = { crc32, rawLength, deflated }
+          const current = overlays.read(overlay, seriesInstanceUID, sopInstanceUID)
+          if (current.version === 0) {
+            chunks.push(arrived)
+            continue
+          }
+          state += `${current.version} `
+          const rendered = renderedChunk(key, current.version)
+          chunks.push(rendered ?? arrived)
+          if (rendered !== undefined) continue
+          stale.push({
+            index: chunks.length - 1,
+            studyInstanceUID: scope.studyInstanceUID,
+            seriesInstanceUID,
+            sopInstanceUID,
+            overlay: current.events,
+          })
         }
       }
       if (chunks.length === 0) return undefined
-      return { chunks, etag: hash('sha256', state, 'hex').slice(0, 32) }
+      const etag = hash('sha256', state, 'hex').slice(0, 32)
+      return stale.length === 0 ? { chunks, etag } : { chunks, etag, stale }
     },
 
     async find(identifier, visibility) {
@@ -185,5 +215,6 @@ type MetadataRow = readonly [
   rawLength: number,
   deflated: Uint8Array,
   object: number,
-  overlay: number,
+  version: number,
+  key: number,
 ]

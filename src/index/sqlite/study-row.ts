@@ -4,7 +4,7 @@ import { fold, nameGroups, nameKeys, nameWords } from '../fold.ts'
 import { PATIENT_NAME_ID, type SearchableTable } from '../searchable.ts'
 import type { Database } from './database.ts'
 import type { DerivedStudy } from './ledger-study.ts'
-import { extraOf, type LevelValues, levelFromRow, lookupTexts, textOf } from './level-values.ts'
+import { extraOf, type LevelValues, levelFromRow, lookupTexts, numberOf, textOf } from './level-values.ts'
 import { changesOf, overlaidValues, valuesJson } from './overlaid-values.ts'
 
 /** What a study's row is written from. */
@@ -231,4 +231,15 @@ const DELETE_LOOKUP = 'delete from lookup where attribute = ? and value = ? and 
 /** What of a study a decision can change. */
 export function decidedValues({ owner, values, arrived, events, aliases }: StudyValues): Partial<StudyValues> {
   return { owner, values, arrived, events, aliases }
+}
+
+export function seriesColumns(values: LevelValues): [number | null, string, string, string, string, string] {
+  return [
+    numberOf(values, '00200011'),
+    textOf(values, '00080060'),
+    textOf(values, '0008103E'),
+    textOf(values, '00080021'),
+    textOf(values, '00080031'),
+    textOf(values, '00180015'),
+  ]
 }

@@ -11,14 +11,14 @@ import {
   fillLevel,
   type LevelValues,
   levelFromRow,
-  numberOf,
   readLevel,
   removeLookups,
   removeModality,
   textOf,
 } from './level-values.ts'
 import { changesOf, overlaidValues, sameValues, valuesJson } from './overlaid-values.ts'
-import { createStudyRows, decidedValues, type StudyValues } from './study-row.ts'
+import { dropRendered } from './rendered-metadata.ts'
+import { createStudyRows, decidedValues, type StudyValues, seriesColumns } from './study-row.ts'
 
 /** Instances of a series have keys from `series * SLOTS` on. */
 export const SLOTS = 2 ** 24
@@ -174,7 +174,10 @@ export function createTree(db: Database, table: SearchableTable, derivation: Stu
   function level(study: StudyState): boolean {
     study.plain = false
     if (!levelStudy(study, null)) return false
-    for (const series of seriesOf(study)) levelSeries(series)
+    for (const series of seriesOf(study)) {
+      levelSeries(series)
+      dropRendered(db, series.key)
+    }
     return true
   }
 
@@ -262,17 +265,6 @@ export function createTree(db: Database, table: SearchableTable, derivation: Stu
       .all<{ uid: string }>('select uid from series where study = ?', study.key)
       .map(({ uid }) => findSeries(study, uid))
       .filter((series) => series !== undefined)
-  }
-
-  function seriesColumns(values: LevelValues): [number | null, string, string, string, string, string] {
-    return [
-      numberOf(values, '00200011'),
-      textOf(values, MODALITY),
-      textOf(values, '0008103E'),
-      textOf(values, '00080021'),
-      textOf(values, '00080031'),
-      textOf(values, '00180015'),
-    ]
   }
 
   function makeSeries(study: StudyState, instance: NewInstance): SeriesState {
