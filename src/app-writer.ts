@@ -9,13 +9,11 @@ import { ArchiveError } from '#errors.ts'
 import { openDatabase } from '#index/sqlite/database.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
-import { RENDER_METADATA } from '#index/sqlite/ledger.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createMessageStore } from '#index/sqlite/message-store.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import { createQuarantineStore } from '#index/sqlite/quarantine-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
-import { createRenderedMetadata } from '#index/sqlite/rendered-metadata.ts'
 import { createRenderedMetadata } from '#index/sqlite/rendered-metadata.ts'
 import { sqliteSecurityReader, sqliteSecurityWriter } from '#index/sqlite/security-store.ts'
 import { createStaleStudies } from '#index/sqlite/stale-studies.ts'
@@ -31,7 +29,6 @@ import { createIdentityDesk, createTurns } from '#operations/identity-desk.ts'
 import { collectOrphans } from '#operations/orphans.ts'
 import { reconcileJobsFor } from '#operations/reconcile-jobs.ts'
 import { createRendering } from '#operations/render-metadata.ts'
-import { renderStudy } from '#operations/render-metadata.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { openVault } from '#quarantine/vault.ts'
 import { rememberClean } from '#screening/scan.ts'
@@ -203,10 +200,6 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
         return undefined
       },
       ...reconciliation.handlers,
-      [RENDER_METADATA]: async ({ subject }, signal) => {
-        await renderStudy(createRenderedMetadata(db), subject, (fn) => db.transaction(fn), signal)
-        return undefined
-      },
       ...rendering.handlers,
     },
     onFailure: (job, error) => logFault(`job ${job.kind} failed`, error),
