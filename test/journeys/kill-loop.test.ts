@@ -8,5 +8,6 @@ test('what was acknowledged survives kill -9 (4 cycles; 100 by node test/kill-lo
 }, async (t) => {
   const report = await killLoop({ cycles: 4, seed: 7, say: (line) => t.diagnostic(line) })
   assert.ok(report.acknowledged > 0, 'nothing was stored at all')
+  assert.ok(report.byCStore > 0, 'nothing was stored by C-STORE')
   assert.deepEqual({ lost: report.lost, damaged: report.damaged }, { lost: [], damaged: [] })
 })

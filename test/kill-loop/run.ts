@@ -3,6 +3,7 @@
  *
  *     node test/kill-loop/run.ts --cycles 100 [--seed 1] [--json]
  *
+ * Senders by STOW-RS, by import, and by C-STORE over four associations, one of them with an asynchronous window.
  * The ledger of acknowledgements lives in this process. After each restart every acknowledged object is found by
  * QIDO-RS and its bytes equal what was sent; nothing that was not acknowledged is there half. threats.md K1.
  */
@@ -12,12 +13,15 @@ import http from 'node:http'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runCommand, startServer, temporaryDirectory } from '../live/server.ts'
+import { StoreClient, StoreClientError } from '../live/store-client.ts'
 import { request, stow } from '../live/stow-client.ts'
 import { tinyObject } from '../live/tiny-object.ts'
 
 export interface KillReport {
   readonly cycles: number
   readonly acknowledged: number
+  /** Of these, by C-STORE. */
+  readonly byCStore: number
   readonly unacknowledged: number
   readonly lost: readonly string[]
   readonly damaged: readonly string[]
@@ -32,9 +36,11 @@ interface Sent {
   /** Digest of the data set: everything after the head of the file. */
   readonly dataSet: string
   acknowledged: boolean
+  byCStore: boolean
 }
 
 const SENDERS = 3
+const ASSOCIATIONS = 4
 
 export async function killLoop(options: {
   cycles: number
@@ -59,14 +65,14 @@ export async function killLoop(options: {
       number: serial,
       side: serial % 5 === 0 ? 128 : 0,
     })
-    const entry: Sent = { ...sent, dataSet: dataSetDigest(bytes), acknowledged: false }
+    const entry: Sent = { ...sent, dataSet: dataSetDigest(bytes), acknowledged: false, byCStore: false }
     ledger.push(entry)
     return { bytes, sent: entry }
   }
 
   try {
     for (let cycle = 0; cycle < options.cycles; cycle++) {
-      const server = await startServer({ dataDirectory: folder.path })
+      const server = await startServer({ dataDirectory: folder.path, args: ['--dimse-port', '0'] })
       const agent = new http.Agent({ keepAlive: true, maxSockets: SENDERS + 1 })
       const from = Math.max(0, ledger.length - 400)
       await check(agent, server.url, ledger.slice(from), lost, damaged)
@@ -78,6 +84,8 @@ export async function killLoop(options: {
           else await stowBatch(agent, server.url, batch)
         }
       })
+      const port = server.dimse?.port ?? 0
+      for (let n = 0; n < ASSOCIATIONS; n++) senders.push(cStoreUntil(() => over, port, n === 0 ? 8 : 1, next))
       await new Promise((resolve) => setTimeout(resolve, 80 + random() * 700))
       over = true
       await server.kill()
@@ -97,6 +105,7 @@ export async function killLoop(options: {
     return {
       cycles: options.cycles,
       acknowledged: ledger.filter(({ acknowledged }) => acknowledged).length,
+      byCStore: ledger.filter(({ acknowledged, byCStore }) => acknowledged && byCStore).length,
       unacknowledged: ledger.filter(({ acknowledged }) => !acknowledged).length,
       lost: [...new Set(lost)],
       damaged: [...new Set(damaged)],
@@ -129,6 +138,39 @@ async function stowBatch(
   const told = JSON.parse(answer.body.toString()) as { '00081199'?: { Value: { '00081155': { Value: string[] } }[] } }
   const stored = new Set((told['00081199']?.Value ?? []).map((item) => item['00081155'].Value[0]))
   for (const { sent } of batch) if (stored.has(sent.instance)) sent.acknowledged = true
+}
+
+const EXPLICIT_LE = '1.2.840.10008.1.2.1'
+const CLASSES = ['1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.5.1.4.1.1.88.11']
+
+/** One association, with so many C-STOREs under way, until the server is gone. */
+async function cStoreUntil(
+  over: () => boolean,
+  port: number,
+  window: number,
+  next: () => { bytes: Buffer; sent: Sent },
+): Promise<void> {
+  try {
+    const contexts = CLASSES.map((sopClass) => ({ sopClass, transferSyntaxes: [EXPLICIT_LE] }))
+    const client = await StoreClient.open({ port, contexts, ...(window > 1 ? { invoked: window } : {}) })
+    await Promise.all(
+      Array.from({ length: window }, async () => {
+        while (!over()) {
+          const { bytes, sent } = next()
+          sent.byCStore = true
+          const start = dataSetStart(bytes)
+          const sopClass = bytes.subarray(0, start).includes(CLASSES[1] ?? '') ? CLASSES[1] : CLASSES[0]
+          const answer = await client.store(sopClass ?? '', EXPLICIT_LE, sent.instance, bytes.subarray(start))
+          if (answer.status !== 0) throw new Error(`C-STORE answered ${answer.status.toString(16)}: ${answer.comment}`)
+          sent.acknowledged = true
+        }
+      }),
+    )
+    client.destroy()
+  } catch (error) {
+    // The server was killed under this association: what was not answered was not acknowledged.
+    if (!(error instanceof StoreClientError)) throw error
+  }
 }
 
 async function importBatch(
@@ -172,8 +214,13 @@ async function check(
 
 /** Digest of what follows group 0002, whose length stands in its first element. */
 function dataSetDigest(file: Buffer): string {
-  const start = 144 + file.readUInt32LE(140)
-  return createHash('sha256').update(file.subarray(start)).digest('hex')
+  return createHash('sha256')
+    .update(file.subarray(dataSetStart(file)))
+    .digest('hex')
+}
+
+function dataSetStart(file: Buffer): number {
+  return 144 + file.readUInt32LE(140)
 }
 
 function generator(seed: number): () => number {

@@ -31,6 +31,7 @@ export class ServedAssociation {
   readonly #cancels = new Map<number, AbortController>()
   readonly #running = new Set<Promise<void>>()
   readonly #window: number
+  readonly #serviceOfContext = new Map<number, DimseService>()
 
   constructor(association: Association, caller: DimseCaller, tools: SessionTools) {
     this.association = association
@@ -88,7 +89,7 @@ export class ServedAssociation {
   /** Never rejects. */
   async #handle(message: IncomingMessage, messageId: number): Promise<void> {
     try {
-      const service = serviceFor(this.#tools.services, message.context.abstractSyntax)
+      const service = this.#serviceOf(message)
       if (service === undefined || !this.#mayUse(service, message)) {
         await message.drain()
         return await this.#refuse(message, messageId, STATUS.notAuthorised, 'not authorised')
@@ -98,6 +99,14 @@ export class ServedAssociation {
       if (error instanceof DimseError || this.#gone.signal.aborted) return
       await this.#failed(message, messageId, error)
     }
+  }
+
+  #serviceOf({ context }: IncomingMessage): DimseService | undefined {
+    const known = this.#serviceOfContext.get(context.id)
+    if (known !== undefined) return known
+    const service = serviceFor(this.#tools.services, context.abstractSyntax)
+    if (service !== undefined) this.#serviceOfContext.set(context.id, service)
+    return service
   }
 
   #mayUse({ needs, reversedNeeds = 'get' }: DimseService, { context }: IncomingMessage): boolean {
