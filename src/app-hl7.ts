@@ -91,3 +91,10 @@ function knownIdentities(reader: IdentityReader): KnownIdentities {
     },
   }
 }
+
+/** Registers and settings as the walk of objects reads them, with the register of issuers they share with messages. */
+export function siteTerms(security: DeskSurroundings['security'], version: number) {
+  const settings = security.settings()
+  const issuers = createIssuers(settingIn(settings, 'identity.issuers'))
+  return { version, originators: security.originators(), settings, issuers }
+}

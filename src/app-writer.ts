@@ -45,7 +45,7 @@ import { openJournal } from '#storage/journal.ts'
 import { openKeyRing } from '#storage/key-ring.ts'
 import { clearSpool, openSpooled } from '#storage/spool.ts'
 import { reserveBytes, type WriterStatus } from './app.ts'
-import { openMessageDesk } from './app-hl7.ts'
+import { openMessageDesk, siteTerms } from './app-hl7.ts'
 import { createReconciliation } from './app-reconciliation.ts'
 import { createCommitLane, type LaneAudit } from './intake/commit-lane.ts'
 import { createWalk, type Terms } from './intake.ts'
@@ -95,11 +95,10 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   })
 
   /** Policies are read again only when a setting or an originator changed. */
-  let terms = { version: -1, originators: security.originators(), settings: security.settings() }
+  let terms = siteTerms(security, -1)
   function termsFor(provenance: Provenance): Terms {
     const version = security.settingsVersion()
-    if (version !== terms.version)
-      terms = { version, originators: security.originators(), settings: security.settings() }
+    if (version !== terms.version) terms = siteTerms(security, version)
     const originator = originatorOf(terms.originators, {
       named: provenance.originator,
       account: provenance.user,
@@ -111,6 +110,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       policy: screeningPolicyFor(terms.settings, provenance.door, originator, today),
       originator: originator ?? null,
       siteZone: settingIn(terms.settings, 'site.timeZone'),
+      issuers: terms.issuers,
     }
   }
 

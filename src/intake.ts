@@ -18,10 +18,11 @@ import type { Originator, ScreeningPolicy } from '#model/settings.ts'
 import { place } from '#placement/place.ts'
 import { identityOf } from '#reconciliation/identity.ts'
 import type { Screened } from '#screening/screened.ts'
+import type { Issuers } from '#security/issuers.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
 import type { Base, InstanceUids } from './intake/base.ts'
 import type { CommitLane, Outcome, Prepared } from './intake/commit-lane.ts'
-import { type Extracted, extract } from './intake/extract.ts'
+import { type Extracted, extract, UNIVERSAL_ENTITY_ID } from './intake/extract.ts'
 import { type KeptForm, keptForm } from './intake/kept-form.ts'
 
 /** What the policies in force say of one arrival. */
@@ -30,6 +31,8 @@ export interface Terms {
   readonly originator: Originator | null
   /** Assumed when neither the object nor its originator says which zone a time is in. */
   readonly siteZone: string
+  /** One name for each assigning authority, whatever the object calls it. */
+  readonly issuers: Issuers
 }
 
 export interface WalkTools {
@@ -139,7 +142,7 @@ export function createWalk(tools: WalkTools): Walk {
     const patient = identityOf(
       {
         id: one('00100020').trim(),
-        issuer: one('00100021').trim(),
+        issuer: issuerSaid(one('00100021'), one(UNIVERSAL_ENTITY_ID), terms.issuers),
         name: one('00100010').split('=')[0] ?? '',
         birthDate: one('00100030').trim(),
         sex: one('00100040').trim(),
@@ -255,4 +258,9 @@ function overridden(policy: ScreeningPolicy, how: Override): ScreeningPolicy {
 
 function held(patient: NonNullable<Screened['identity']>['patient']): HeldRow['patient'] {
   return { name: patient.name, id: patient.id, birthDate: patient.birthDate }
+}
+
+/** Issuer of Patient ID by the name the register gives it; empty when the object names none. */
+function issuerSaid(namespaceId: string, universalId: string, issuers: Issuers): string {
+  return issuers.resolve({ namespaceId: namespaceId.trim(), universalId: universalId.trim() })?.issuer ?? ''
 }

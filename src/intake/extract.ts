@@ -92,11 +92,15 @@ function metadataChunk(json: Uint8Array): MetadataChunk {
 
 let picks: PickList | null = null
 
+/** Universal Entity ID in Issuer of Patient ID Qualifiers, PS3.3 section 10.14. */
+export const UNIVERSAL_ENTITY_ID = pathKey([0x00100024, 0x00400032])
+
 /** Besides what is searchable: what reconciliation and the time line ask for. */
 const ALSO = [
   '00100010',
   '00100020',
   '00100021',
+  UNIVERSAL_ENTITY_ID,
   '00100030',
   '00100040',
   '00080020',

@@ -2,6 +2,7 @@ import { isAbsolute, resolve } from 'node:path'
 import { type ImportLine, needsAttention } from '#arrival/import-line.ts'
 import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
 import type { Archive } from '../../app.ts'
+import { hl7Limits } from '../../app-hl7.ts'
 import { type ArchiveCommand, type Emit, type ExitStatus, type Flag, type Given, isSet, text } from '../command.ts'
 import { oneLine, sizeText } from '../terminal.ts'
 import { intentionOf, noting, type ReconciledEvent, reconciled, reconciliationText } from './import-reconciliation.ts'
@@ -65,6 +66,7 @@ async function walkPaths(
     judgeOnly,
     spool: { directory: archive.spoolDirectory, bytesMax: archive.config.limits.objectSize },
     containers: archive.config.limits,
+    messages: { desk: archive.messageDesk, limits: hl7Limits(archive.config) },
     signal,
   })
   if (judgeOnly) return tellImport(events, emit, signal, judgeOnly)
