@@ -45,16 +45,17 @@ export class FindAnswers {
   /** @param json one row, as the search rendered it */
   encode(json: string): Uint8Array {
     const row = JSON.parse(json) as Row
-    if (this.#asciiCharsets !== null && isAscii(json)) return this.#write(row, this.#asciiCharsets, true)
+    // The repertoire of the asker when it holds every sign, else UTF-8. Most answers are plain.
+    const plain = this.#asciiCharsets === null ? undefined : this.#tryWrite(row, this.#asciiCharsets, true)
+    if (plain !== undefined) return plain
     const wanted = this.#plan.charsets
-    // The repertoire of the asker when it holds every sign, else UTF-8.
-    const inTheirs = wanted.length === 0 ? undefined : this.#tryWrite(row, wanted)
+    const inTheirs = wanted.length === 0 ? undefined : this.#tryWrite(row, wanted, false)
     return inTheirs ?? this.#write(row, UTF8, false)
   }
 
-  #tryWrite(row: Row, charsets: readonly string[]): Uint8Array | undefined {
+  #tryWrite(row: Row, charsets: readonly string[], plain: boolean): Uint8Array | undefined {
     try {
-      return this.#write(row, charsets, false)
+      return this.#write(row, charsets, plain)
     } catch (error) {
       if (error instanceof NotInRepertoire) return undefined
       throw error
@@ -125,7 +126,11 @@ function bytesOf(tag: number, member: Member, charsets: readonly string[], plain
   const texts = values.map(textOf)
   if (kind === 'number' || kind === 'tag') return encodeNumbers(tag, vr, texts)
   const text = texts.length === 1 ? (texts[0] ?? '') : texts.join('\\')
-  if (plain || (kind !== 'text' && kind !== 'name')) return Buffer.from(text, 'latin1')
+  if (kind !== 'text' && kind !== 'name') return Buffer.from(text, 'latin1')
+  if (plain) {
+    if (!isAscii(text)) throw new NotInRepertoire()
+    return Buffer.from(text, 'latin1')
+  }
   const bytes = encodeText(text, charsets, kind === 'name' ? 'pn' : isSingleText(vr) ? 'text' : 'single')
   if (bytes === undefined) throw new NotInRepertoire()
   return bytes

@@ -1,5 +1,6 @@
 import { ArchiveError } from '#errors.ts'
 import type { Peer } from '#model/peer.ts'
+import { storageClasses } from '#standards/dicom/uids.ts'
 import type { Association, IncomingMessage, ProposedContext } from '#standards/dimse/association.ts'
 import { COMMAND, type CommandSet } from '#standards/dimse/command-set.ts'
 import type { QueryLevel } from '../query-models.ts'
@@ -74,7 +75,7 @@ async function follow(
       }
     } else {
       const counts = countsOf(message.command)
-      const refused = status !== STATUS.success && status !== STATUS.cancelled && status !== STATUS.subOperationFailures
+      const refused = ![STATUS.success, STATUS.cancelled, STATUS.subOperationFailures].some((each) => each === status)
       if (refused && counts.failed + counts.completed === 0) throw failureOf(message.command)
       end = { ...counts, status }
     }
@@ -127,14 +128,24 @@ const OBJECT_SYNTAXES: readonly (readonly string[])[] = [
 /** One context of each association is the retrieval's. */
 const CONTEXTS_MAX = 127
 
+/** Classes to offer a peer that does not say which it has: all of them, uncompressed. */
+function usualClasses(): string[] {
+  return storageClasses()
+    .filter(({ retired, patientLevel, vendor }) => !retired && patientLevel && vendor === undefined)
+    .map(({ uid }) => uid)
+}
+
 /** Associations that cover all classes: contexts of each, with the roles that let the peer store to us. */
-function proposals(classes: readonly string[]): readonly { contexts: ProposedContext[]; classes: readonly string[] }[] {
-  const perAssociation = Math.max(1, Math.floor(CONTEXTS_MAX / OBJECT_SYNTAXES.length))
+function proposals(
+  classes: readonly string[],
+  syntaxes: readonly (readonly string[])[],
+): readonly { contexts: ProposedContext[]; classes: readonly string[] }[] {
+  const perAssociation = Math.max(1, Math.floor(CONTEXTS_MAX / syntaxes.length))
   const groups: { contexts: ProposedContext[]; classes: readonly string[] }[] = []
   for (let at = 0; at < classes.length; at += perAssociation) {
     const some = classes.slice(at, at + perAssociation)
     const storage = some.flatMap((abstractSyntax) =>
-      OBJECT_SYNTAXES.map((transferSyntaxes) => ({ abstractSyntax, transferSyntaxes })),
+      syntaxes.map((transferSyntaxes) => ({ abstractSyntax, transferSyntaxes })),
     )
     const get = { abstractSyntax: queryClass('study', 'get'), transferSyntaxes: UNCOMPRESSED }
     groups.push({ contexts: numbered([get, ...storage]), classes: some })
@@ -142,7 +153,10 @@ function proposals(classes: readonly string[]): readonly { contexts: ProposedCon
   return groups
 }
 
-/** SOP classes of what is wanted, as the peer's own answers name them. */
+/**
+ * SOP classes of what is wanted, as the peer's own answers name them; none when it does not say.
+ * @throws ArchiveError 'request.not-found'
+ */
 async function classesOf(connector: Connector, peer: Peer, wanted: Wanted, signal: AbortSignal): Promise<string[]> {
   const classes = new Set<string>()
   const ask = (level: QueryLevel, keys: readonly Key[]) =>
@@ -154,14 +168,17 @@ async function classesOf(connector: Connector, peer: Peer, wanted: Wanted, signa
     )
   const [study = ''] = wanted.studies
   const studyKey = { tag: 0x0020000d, value: study }
+  let known = 0
   for (const uid of wanted.studies) {
     for await (const row of ask('STUDY', [
       { tag: 0x0020000d, value: uid },
       { tag: 0x00080062, value: '' },
     ])) {
+      known++
       for (const sopClass of valuesOf(row, '00080062')) classes.add(sopClass)
     }
   }
+  if (known === 0) throw new ArchiveError('request.not-found', 'the peer has no such study')
   if (classes.size > 0) return [...classes]
   for (const uid of wanted.studies) {
     const inStudy = { tag: 0x0020000d, value: uid }
@@ -172,7 +189,9 @@ async function classesOf(connector: Connector, peer: Peer, wanted: Wanted, signa
     for (const value of series) {
       const keys = [studyKey.value === uid ? studyKey : inStudy, { tag: 0x0020000e, value }]
       for await (const row of ask('IMAGE', [...keys, { tag: 0x00080018, value: '' }, { tag: 0x00080016, value: '' }])) {
-        for (const sopClass of valuesOf(row, '00080016')) classes.add(sopClass)
+        const found = valuesOf(row, '00080016')
+        for (const sopClass of found) classes.add(sopClass)
+        if (found.length === 0) return []
       }
     }
   }
@@ -200,9 +219,9 @@ export async function getFrom(
   signal: AbortSignal,
 ): Promise<RetrieveEnd> {
   const classes = await classesOf(connector, peer, wanted, signal)
-  if (classes.length === 0) throw new ArchiveError('request.not-found', 'the peer has no such study')
   let sum: RetrieveEnd = { remaining: 0, completed: 0, failed: 0, warning: 0, status: STATUS.success }
-  const groups = proposals(classes)
+  const groups = classes.length === 0 ? proposals(usualClasses(), [UNCOMPRESSED]) : proposals(classes, OBJECT_SYNTAXES)
+  let total = 0
   for (const group of groups) {
     const association = await connector.connect(peer, {
       contexts: group.contexts,
@@ -218,15 +237,13 @@ export async function getFrom(
       await association.release()
       await serving
     }
-    // With several associations each refuses the classes of the others: what came is what counts.
-    sum = {
-      remaining: 0,
-      completed: sum.completed + end.completed,
-      failed: groups.length === 1 ? end.failed : Math.max(0, end.failed - sum.completed),
-      warning: sum.warning + end.warning,
-      status: end.status,
-    }
+    // With several associations each cannot send the classes of the others: what came is what counts.
+    total = Math.max(total, end.completed + end.warning + end.failed)
+    const completed = sum.completed + end.completed
+    const warning = sum.warning + end.warning
+    sum = { remaining: 0, completed, warning, failed: Math.max(0, total - completed - warning), status: end.status }
   }
+  if (sum.failed === 0 && sum.status === STATUS.subOperationFailures) return { ...sum, status: STATUS.success }
   return sum
 }
 
