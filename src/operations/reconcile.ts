@@ -92,6 +92,12 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
     return survivor === undefined || survivor.authority === 'object' ? undefined : survivor
   }
 
+  /** The patient a study is kept under, under the very issuer it is kept under; only when more than images tell of them. */
+  function ownOf(uid: string): LedgerPatient | undefined {
+    const owner = evidence.owner(uid)
+    return owner === undefined ? undefined : known(owner)
+  }
+
   /** Everybody it could be: by any number, name, birth date, and by the orders its numbers lead to. */
   function suspectsOf(study: StudyEvidence): Suspect[] {
     const byPatient = new Map<string, { patient: LedgerPatient; orders: Map<string, Order> }>()
@@ -164,7 +170,7 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
       }
       return mustState(tools, uid)
     }
-    await act(study, decideStudy(study, known(study.patient), suspectsOf(study), tools.options()), item)
+    await act(study, decideStudy(study, ownOf(uid), suspectsOf(study), tools.options()), item)
     return mustState(tools, uid)
   }
 
@@ -259,7 +265,7 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
       if (item === undefined || JSON.stringify(item) !== JSON.stringify(waiting)) await put(waiting)
       return mustState(tools, uid)
     }
-    const own = known(study.patient)
+    const own = ownOf(uid)
     const changes = order === null ? [] : orderChanges(study, order)
     if (own?.patientId === patient.patientId && changes.length === 0) return mustState(tools, uid)
     await assign(study, candidate, [candidate], 'named by the person who imported it', 'import.intended', who)

@@ -184,7 +184,9 @@ function accession(study: StudyEvidence, order: Order): Criterion {
   if (arrived === null || known === null) return tell('missing')
   const bothIssuers = study.accessionIssuer !== null && order.accessionIssuer !== null
   if (bothIssuers && study.accessionIssuer !== order.accessionIssuer) return tell('missing')
-  if (arrived !== known) return tell('different')
+  // Without an issuer the number of another hospital's study is its own: it says nothing of our orders.
+  const elsewhere = study.accessionIssuer === null && study.patient.issuer !== order.patient.issuer
+  if (arrived !== known) return tell(elsewhere ? 'missing' : 'different')
   return tell(bothIssuers ? 'equal' : 'similar')
 }
 

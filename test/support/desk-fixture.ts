@@ -3,8 +3,10 @@ import { ArchiveError } from '#errors.ts'
 import type { ArchiveReader, PatientRow } from '#model/archive-index.ts'
 import type { ObjectRecord, StoredInstance } from '#model/archive-object.ts'
 import type { ArrivalRecord } from '#model/arrival.ts'
+import type { ImportItem } from '#model/identity.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
 import type { QuarantineItem } from '#model/quarantine.ts'
+import type { ImportDesk } from '#model/reconciliation.ts'
 import type { Visibility } from '#model/visibility.ts'
 import type { SecurityFixture } from './security-fixture.ts'
 
@@ -170,6 +172,63 @@ export function memoryQuarantine(): QuarantineDesk {
   }
 }
 
+/** One study that waits and can be decided once. */
+export function memoryImports(): ImportDesk {
+  let waiting: ImportItem = {
+    id: 'i1',
+    studyInstanceUID: '1.2.3.1',
+    state: 'open',
+    reconciliation: 'waiting',
+    arrivedAs: {
+      issuer: 'assumed:0',
+      id: '77',
+      name: 'DOE^JANE',
+      birthDate: null,
+      sex: null,
+      accessionNumber: null,
+      studyDate: null,
+      modalities: ['OT'],
+      description: null,
+    },
+    originator: null,
+    medium: null,
+    why: 'somebody resembles this patient, and nothing proves it',
+    candidates: [],
+    decision: null,
+  }
+  const stateOf = (studyInstanceUID: string) => ({
+    ...{ studyInstanceUID, state: waiting.reconciliation, why: waiting.why, candidates: 0, item: waiting.id },
+  })
+  return {
+    list: async ({ state }) => ({ items: state === undefined || state === waiting.state ? [waiting] : [], next: null }),
+    item: async (id) => (id === waiting.id ? waiting : undefined),
+    async decide(_id, { action, reason }, { by }) {
+      if (waiting.decision !== null) throw new ArchiveError('request.conflict', 'this item is decided')
+      const decision = {
+        action,
+        patient: null,
+        orderId: null,
+        reason,
+        by,
+        time: '2026-11-24T10:00:00.000Z',
+        entries: [],
+      }
+      waiting = { ...waiting, state: 'decided', reconciliation: action === 'keep' ? 'foreign' : 'coerced', decision }
+      return waiting
+    },
+    async undo() {
+      if (waiting.decision === null) throw new ArchiveError('request.conflict', 'this item is open')
+      waiting = { ...waiting, state: 'open', reconciliation: 'waiting', decision: null }
+      return waiting
+    },
+    reconcile: async (uid) => stateOf(uid),
+    stateOf: async (uid) => (uid === waiting.studyInstanceUID ? stateOf(uid) : undefined),
+    checkIntention: async () => undefined,
+    intend: async (uid) => stateOf(uid),
+    recoerce: async () => 0,
+  }
+}
+
 export function deskServices(security: SecurityFixture): DeskServices {
   return {
     version: '0.0.0',
@@ -181,6 +240,7 @@ export function deskServices(security: SecurityFixture): DeskServices {
     settings: security.settings,
     peers: security.peers,
     auditTrail: security.store,
+    imports: memoryImports(),
     pageMax: 1000,
   }
 }

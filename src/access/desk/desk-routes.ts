@@ -2,6 +2,7 @@ import type { Route } from '#model/route.ts'
 import { accountRoutes } from './account-routes.ts'
 import { archiveRoutes } from './archive-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { importWorklistRoutes } from './import-worklist-routes.ts'
 import { peerRoutes } from './peer-routes.ts'
 import { quarantineRoutes } from './quarantine-routes.ts'
 import type { DeskServices } from './services.ts'
@@ -19,6 +20,7 @@ export function deskRoutes(services: DeskServices): readonly Route[] {
     ...auditRoutes(services),
     ...quarantineRoutes(services),
     ...archiveRoutes(services),
+    ...importWorklistRoutes(services),
     ...statusRoutes(services),
   ]
 }

@@ -1,6 +1,7 @@
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Change, StoredInstance } from '#model/archive-object.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
+import type { ImportDesk } from '#model/reconciliation.ts'
 import type { Visibility } from '#model/visibility.ts'
 import type { Accounts } from '#security/accounts.ts'
 import type { Peers } from '#security/peers.ts'
@@ -41,6 +42,7 @@ export interface DeskServices {
   readonly settings: SiteSettings
   readonly peers: Peers
   readonly auditTrail: AuditStore
+  readonly imports: ImportDesk
   /** Most items of one page. */
   readonly pageMax: number
 }

@@ -1,5 +1,6 @@
 import { bringIn } from './bring-in.js'
 import { fill, h, problem } from './dom.js'
+import { importItemPage, importWorklistPage } from './import-worklist.js'
 import { objectPage } from './object.js'
 import { patientPage } from './patient.js'
 import { heldPage, quarantinePage } from './quarantine.js'
@@ -16,6 +17,8 @@ const PAGES = {
   object: { title: 'Object', needs: 'object.read', show: objectPage },
   'bring-in': { title: 'Bring in', nav: true, needs: 'object.store', show: bringIn },
   quarantine: { title: 'Quarantine', nav: true, needs: 'quarantine.read', show: quarantinePage },
+  'import-worklist': { title: 'Import worklist', nav: true, needs: 'identity.read', show: importWorklistPage },
+  'import-item': { title: 'Whose study', needs: 'identity.read', show: importItemPage },
   held: { title: 'Held', needs: 'quarantine.read', show: heldPage },
 }
 
@@ -66,7 +69,8 @@ async function show() {
 }
 
 function drawFrame(word) {
-  const here = { patient: 'patients', study: '', object: '', held: 'quarantine' }[word] ?? word
+  const here =
+    { patient: 'patients', study: '', object: '', held: 'quarantine', 'import-item': 'import-worklist' }[word] ?? word
   nav.hidden = word === null
   fill(
     nav,
