@@ -2,7 +2,6 @@ import { ArchiveError } from '#errors.ts'
 import type { ImportItem, LedgerEntry, PatientKey } from '#model/identity.ts'
 import type { IdentityLedger } from '#model/identity-ledger.ts'
 import type { Database } from './database.ts'
-import { createSqliteJobQueue } from './job-queue.ts'
 import { createLedgerCheck } from './ledger-check.ts'
 import { createEntryStore, type EntryStore, patientSubject, patientsOf, studyOf } from './ledger-entries.ts'
 import { createLedgerOrders } from './ledger-orders.ts'
@@ -33,12 +32,7 @@ interface Touched {
 export interface SqliteLedger extends IdentityLedger {
   /** Levels what hangs on patients of whom an object told for the first time. */
   stated(patients: readonly number[]): void
-  /** Has the metadata of a study rendered with its overlay, by a job. */
-  render(studyInstanceUID: string): void
 }
-
-/** Job that renders metadata with their overlay; its subject is a Study Instance UID. operations/render-metadata.ts */
-export const RENDER_METADATA = 'render-metadata'
 
 /**
  * The identity ledger on the write connection. Everything derived is worked out anew from the entries in force, for all
@@ -47,7 +41,6 @@ export const RENDER_METADATA = 'render-metadata'
 export function createSqliteLedger(db: Database, tree: Tree, { entries, patients }: LedgerParts): SqliteLedger {
   const check = createLedgerCheck(db, entries, patients)
   const orders = createLedgerOrders(db, entries)
-  const jobs = createSqliteJobQueue(db)
 
   function touch(entry: LedgerEntry, touched: Touched): void {
     const { decision } = entry
@@ -146,16 +139,10 @@ export function createSqliteLedger(db: Database, tree: Tree, { entries, patients
     if (study === undefined || !tree.level(study)) return
     // One entry for the whole study: its object is empty.
     db.run('insert into feed (kind, object, study, time) values (?, ?, ?, ?)', 'changed', '', uid, packTime(time))
-    if (study.events.length > 0) render(uid)
-  }
-
-  function render(subject: string): void {
-    jobs.enqueue({ kind: RENDER_METADATA, subject }, Date.now())
   }
 
   return {
     check,
-    render,
 
     apply(list) {
       const fresh = list.filter(({ id }) => entries.get(id) === undefined)

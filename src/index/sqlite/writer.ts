@@ -40,8 +40,6 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
   const parts = createLedgerParts(db)
   const tree = createTree(db, table, createStudyDerivation(db, parts.entries, parts.patients))
   const decisions = createSqliteLedger(db, tree, parts)
-  /** Studies with an overlay that got new instances in this group. */
-  const overlaid = new Set<string>()
   let rollbacks = db.rollbacks
 
   /** What a transaction that was undone wrote must not be remembered, whoever undid it. */
@@ -51,7 +49,6 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     texts.clear()
     ledger.clear()
     tree.clear()
-    overlaid.clear()
   }
 
   function inTransaction<T>(fn: () => T): T {
@@ -151,7 +148,6 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     if (series.slots >= SLOTS) throw new ArchiveError('archive.failed', 'a series holds at most 16,777,216 instances')
     const key = series.key * SLOTS + series.slots
     const object = writeObject(instance, series, key)
-    if (series.study.events.length > 0) overlaid.add(series.study.uid)
     series.slots++
     tree.count(series, 1, instance.location.length)
     ledger.add(instance.location)
@@ -163,8 +159,6 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     const written = new Map<string, number>()
     for (const instance of group.instances) written.set(instance.record.objectId, place(instance))
     tree.flush()
-    for (const uid of overlaid) decisions.render(uid)
-    overlaid.clear()
     decisions.stated(tree.takeStated())
     const arrivals = new Set<string>()
     const write = (arrival: CommitGroup['arrivals'][number]): void => {
