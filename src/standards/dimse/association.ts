@@ -66,6 +66,8 @@ export type AssociationAnswer =
       readonly operations: { readonly invoked: number; readonly performed: number } | null
       readonly roles: readonly RoleSelection[]
       readonly extended: ReadonlyMap<string, Uint8Array>
+      /** Server response to a user identity that asked for one; empty for types 1 and 2. PS3.7 section D.3.3.7.2. */
+      readonly userIdentityAnswer?: Uint8Array
     }
   | { readonly accept: false; readonly result: 1 | 2; readonly source: 1 | 2 | 3; readonly reason: number }
 
@@ -102,6 +104,8 @@ export interface Association {
   readonly weAre: 'acceptor' | 'requestor'
   readonly request: AssociationRequest
   readonly contexts: ReadonlyMap<number, AcceptedContext>
+  /** Contexts that were not accepted, with the result the acceptor gave: 1 to 4, as in `AssociationAnswer`. */
+  readonly refused?: ReadonlyMap<number, number>
   /** Negotiated: application information the acceptor answered, by class. */
   readonly extended: ReadonlyMap<string, Uint8Array>
   /** Operations the requestor may have outstanding (1 when not negotiated; 0 unlimited). */
