@@ -28,7 +28,7 @@ export const OVERLAYS: { readonly [name: string]: Overlay } = {
       set('00081032/0/00080104', 'LO', 'another meaning'),
       set('00400275/0/00400009', 'SH', 'step'),
       set('00400275/7/00400009', 'SH', 'an item nobody has'),
-      set('00081140/0/00081155', 'UI', '1.2.3.4'),
+      set('00101002/0/00100020', 'LO', 'OTHER'),
     ]),
   ],
   'a name beyond every old character set': [
