@@ -229,16 +229,16 @@ function compareModalities(study: readonly string[], order: readonly string[]): 
 /** Words of the description and of the body part that the order uses too. */
 function description(study: StudyEvidence, order: Order): Criterion {
   const arrived = [study.description, study.bodyPart].filter((text) => blank(text) !== null).join(', ')
-  const known = [
+  const told = [
     order.description,
     ...order.codes.map(({ meaning }) => meaning),
     ...order.steps.map((step) => step.description),
   ]
-    .filter((text) => text !== null && text.trim() !== '')
-    .join(', ')
+  const known = [...new Set(told.filter((text) => blank(text) !== null))].join(', ')
   if (arrived === '' || known === '') return line('description', arrived, known, 'missing')
   if (arrived.toUpperCase() === known.toUpperCase()) return line('description', arrived, known, 'equal')
   const words = (text: string) => new Set(text.toUpperCase().match(/[\p{L}\p{N}]{3,}/gu) ?? [])
   const [a, b] = [words(arrived), words(known)]
-  return line('description', arrived, known, [...a].some((word) => b.has(word)) ? 'similar' : 'different')
+  // Two ways to call one exam are no contradiction.
+  return line('description', arrived, known, [...a].some((word) => b.has(word)) ? 'similar' : 'missing')
 }

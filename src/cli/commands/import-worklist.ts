@@ -17,7 +17,7 @@ export const importWorklistCommand: ArchiveCommand = {
     limit: { type: 'string', value: 'N', about: 'at most so many (default 100)' },
     keep: { type: 'boolean', about: 'decide: leave it under its own issuer' },
     candidate: { type: 'string', value: 'N', about: 'decide: the candidate of that number, counted from 1' },
-    patient: { type: 'string', value: 'ID', about: 'decide: any patient; with --issuer' },
+    patient: { type: 'string', value: 'ID', about: 'decide: whichever patient; with --issuer' },
     issuer: { type: 'string', value: 'I', about: 'issuer of that number' },
     order: { type: 'string', value: 'ID', about: 'decide: the order it answers; none for no order' },
     reason: { type: 'string', value: 'TEXT', about: 'why; needed to decide and to undo' },

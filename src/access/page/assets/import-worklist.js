@@ -137,7 +137,7 @@ function draw(main, item) {
     ),
     h(
       'div',
-      { class: 'two' },
+      { class: 'two narrowable' },
       h(
         'div',
         {},
@@ -177,6 +177,7 @@ function arrivedCard(item) {
 }
 
 const MARK = { equal: 'good', similar: 'warn', different: 'bad', missing: '' }
+const RESULT = { equal: 'equal', similar: 'similar', different: 'different', missing: 'says nothing' }
 const CRITERIA = [
   { title: 'Criterion' },
   { title: 'Arrived' },
@@ -189,7 +190,7 @@ function candidateCard({ patient, order, score, certain, criteria }, give) {
   const button = h('button', { type: 'button', class: 'primary', onclick: () => give(button) }, 'It is this patient')
   return h(
     'section',
-    { class: 'card' },
+    { class: 'card criteria' },
     h('h2', {}, person(patient.demographics.name) || `${patient.issuer} ${patient.id}`),
     h(
       'p',
@@ -206,15 +207,17 @@ function candidateCard({ patient, order, score, certain, criteria }, give) {
         ),
     table(
       CRITERIA,
-      criteria.map(({ name, arrived, known, result, score: points }) => ({
-        cells: [
-          name.replaceAll('-', ' '),
-          shown(name, arrived),
-          shown(name, known),
-          h('span', { class: `chip ${MARK[result]}` }, result),
-          String(points),
-        ],
-      })),
+      criteria
+        .filter(({ arrived, known }) => arrived !== null || known !== null)
+        .map(({ name, arrived, known, result, score: points }) => ({
+          cells: [
+            name.replaceAll('-', ' '),
+            shown(name, arrived),
+            shown(name, known),
+            h('span', { class: `chip ${MARK[result]}` }, RESULT[result]),
+            String(points),
+          ],
+        })),
     ),
     give === null ? null : button,
   )
@@ -223,6 +226,7 @@ function candidateCard({ patient, order, score, certain, criteria }, give) {
 function shown(name, text) {
   if (name === 'name') return person(text) || '\u2013'
   if (name.endsWith('-date')) return day(text) || '\u2013'
+  if (name === 'study-uid' && text !== null) return h('span', { class: 'mono small' }, text)
   return text ?? '\u2013'
 }
 
