@@ -10,6 +10,8 @@ export interface LiveServer {
   readonly url: string
   /** The DICOM door; null unless `--dimse-port` was given. */
   readonly dimse: { readonly port: number; readonly aeTitle: string } | null
+  /** The HL7 v2 door; null unless `--hl7-port` was given. */
+  readonly hl7: { readonly port: number } | null
   readonly dataDirectory: string
   /** SIGTERM, and waits for the end. @returns exit status */
   stop(): Promise<number | null>
@@ -65,6 +67,7 @@ export async function startServer(options: {
     pid: ready.pid,
     url: ready.http,
     dimse: ready.dimse,
+    hl7: ready.hl7,
     dataDirectory: options.dataDirectory,
     exited,
     errors: () => errors,
@@ -88,6 +91,7 @@ interface Ready {
   readonly pid: number
   readonly http: string
   readonly dimse: LiveServer['dimse']
+  readonly hl7: LiveServer['hl7']
 }
 
 function firstLine(child: ChildProcess, exited: Promise<number | null>, errors: () => string): Promise<Ready> {
