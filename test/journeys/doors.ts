@@ -2,7 +2,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type http from 'node:http'
+import { memorySource } from '#standards/byte-source.ts'
+import { DicomError } from '#standards/dicom/errors.ts'
+import { openPart10 } from '#standards/dicom/open.ts'
 import { type LiveServer, runCommand } from '../live/server.ts'
+import { StoreClient, StoreClientError } from '../live/store-client.ts'
 import { type Answer, request } from '../live/stow-client.ts'
 
 export interface Finding {
@@ -76,6 +80,67 @@ export async function uploadAll(
     }
     assert.equal(answer.status, 202, answer.body.toString())
     await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+/**
+ * C-STORE of the data set of a file under the transfer syntax and the identifiers its File Meta names.
+ * @returns null when it names none that could be proposed
+ */
+export async function cStoreOne(
+  agent: http.Agent,
+  server: LiveServer,
+  bytes: Buffer,
+): Promise<{ status: number; said: Said; instance: string | null } | null> {
+  const named = namedIn(bytes)
+  if (named === null || server.dimse === null) return null
+  const { sopClass, transferSyntax, dataSet } = named
+  let client: StoreClient
+  try {
+    client = await StoreClient.open({
+      port: server.dimse.port,
+      contexts: [{ sopClass, transferSyntaxes: [transferSyntax] }],
+    })
+  } catch (error) {
+    if (error instanceof StoreClientError && error.told.join() === '1,1,1') return null
+    throw error
+  }
+  const { status } = await client.store(sopClass, transferSyntax, named.instance, dataSet)
+  client.destroy()
+  const sha256 = createHash('sha256').update(dataSet).digest('hex')
+  const arrivals = await request(agent, `${server.url}/api/v1/arrivals?sha256=${sha256}`)
+  const { items } = JSON.parse(arrivals.body.toString()) as {
+    items: {
+      time: string
+      verdict: string
+      findings: Finding[]
+      quarantineId: string | null
+      objectId: string | null
+    }[]
+  }
+  const [newest] = items.toSorted((a, b) => b.time.localeCompare(a.time))
+  assert.ok(newest !== undefined, 'an arrival of any verdict has a record')
+  const { verdict, findings, quarantineId, objectId } = newest
+  const found =
+    objectId === null
+      ? null
+      : await request(agent, `${server.url}/dicom-web/instances?SOPInstanceUID=${named.instance}`)
+  const [match] =
+    found?.status === 200 ? (JSON.parse(found.body.toString()) as { [tag: string]: { Value?: string[] } }[]) : []
+  const instance = match?.['00081190']?.Value?.[0] ?? null
+  return { status, instance, said: { verdict, findings, quarantineId, stored: objectId !== null } }
+}
+
+/** What the File Meta names, when it is well formed. */
+function namedIn(bytes: Buffer) {
+  try {
+    const { meta, dataSetStart } = openPart10(memorySource(bytes))
+    const { mediaStorageSOPClassUID: sopClass, mediaStorageSOPInstanceUID: instance, transferSyntaxUID } = meta ?? {}
+    if (!sopClass || !instance || !transferSyntaxUID || !/^[\d.]{1,64}$/.test(instance)) return null
+    return { sopClass, instance, transferSyntax: transferSyntaxUID, dataSet: bytes.subarray(dataSetStart) }
+  } catch (error) {
+    if (error instanceof DicomError) return null
+    throw error
   }
 }
 

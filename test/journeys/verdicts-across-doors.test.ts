@@ -20,7 +20,7 @@ import { zip } from '../fixtures/programs.ts'
 import { staleTiffPreamble, tiffSlide } from '../fixtures/slides.ts'
 import { type LiveServer, startServer, temporaryDirectory } from '../live/server.ts'
 import { type Answer, request } from '../live/stow-client.ts'
-import { importAll, isConflict, rulesOf, type Said, stowOne, uploadAll } from './doors.ts'
+import { cStoreOne, importAll, isConflict, rulesOf, type Said, stowOne, uploadAll } from './doors.ts'
 
 const FILES = new Map<string, Buffer>([
   ...files('hostile', HOSTILE),
@@ -46,6 +46,15 @@ function files(group: string, makers: { readonly [name: string]: () => Buffer })
 }
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+/** Rules about preamble and File Meta, which a data set that comes alone does not have. */
+const OF_THE_HEAD = /^(P\d|M[1-6]$|TIFF)/
+
+/** B5 is noted where anybody may come, which is not at a door of registered peers. */
+const withoutDoorRules = (said: Said): Said => ({
+  ...said,
+  findings: said.findings.filter(({ rule }) => rule !== 'B5'),
+})
 
 /** Found by the virus scanner only, which these servers do not have: test/servers/clamd.test.ts. */
 const needsScanner = (path: string) => path.includes('eicar')
@@ -105,6 +114,35 @@ describe('verdicts across doors', { timeout: 120_000 }, () => {
     }
     t.diagnostic(JSON.stringify(counts))
     assert.deepEqual(wrong, [])
+  })
+
+  test('C-STORE says the same of every data set: only what stood before it is not there', async (t) => {
+    const folder = temporaryDirectory('verdicts-dimse')
+    const server = await startServer({ dataDirectory: folder.path, args: ['--dimse-port', '0'] })
+    const wrong: string[] = []
+    let compared = 0
+    try {
+      for (const [path, bytes] of FILES) {
+        const sent = await cStoreOne(agent, server, bytes)
+        if (sent === null) continue
+        const stow = stowed.get(path)!
+        const ofHead = stow.findings.some(({ rule }) => OF_THE_HEAD.test(rule))
+        if (sent.said.stored !== (sent.status === 0 || sent.status === 0xb006)) wrong.push(`${path}: ${sent.status}`)
+        if (sent.instance !== null) await request(agent, sent.instance, { method: 'DELETE' })
+        if (ofHead) continue
+        compared++
+        const [here, there] = [rulesOf(sent.said), rulesOf(withoutDoorRules(stow))]
+        if (here !== there) wrong.push(`${path}: ${here}; STOW ${there}`)
+        else if (!isConflict(sent.said) && !isConflict(stow) && sent.said.verdict !== stow.verdict)
+          wrong.push(`${path}: C-STORE ${sent.said.verdict}, STOW ${stow.verdict}`)
+      }
+    } finally {
+      await server.stop()
+      folder.remove()
+    }
+    t.diagnostic(`${compared} of ${FILES.size} compared`)
+    assert.deepEqual(wrong, [])
+    assert.ok(compared > 30, `${compared}`)
   })
 
   test('what is hostile is held, what is harmless comes in', () => {
