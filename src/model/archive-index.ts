@@ -8,6 +8,7 @@ import type {
   StoredOverlayEvent,
 } from './archive-object.ts'
 import type { ArrivalRecord } from './arrival.ts'
+import type { PatientKey } from './identity.ts'
 import type { PatientPage, PatientQuery, Query, SearchPage } from './search.ts'
 import type { Visibility } from './visibility.ts'
 
@@ -106,7 +107,10 @@ export interface ArchiveReader {
   }>
   /** Everything of one patient: newest first. */
   timeline(patientId: string, visibility: Visibility, limit: number): Promise<readonly TimelineRow[]>
-  /** Opaque patient ids for an identifier; with issuer only that one. */
+  /**
+   * Opaque patient ids for an identifier; with issuer only that one. Of the patients with exactly this number, merged or
+   * not: visibility follows them to who they live on as, and back when that is undone.
+   */
   patientIds(id: string, issuer?: string): Promise<readonly string[]>
   counts(): Promise<{
     readonly patients: number
@@ -128,6 +132,8 @@ export interface PatientRow {
   readonly birthDate: string | null
   readonly sex: string | null
   readonly studies: number
+  /** Other numbers of the same person: of records folded into this one, and what a register told. */
+  readonly identifiers: readonly PatientKey[]
 }
 
 export interface TimelineRow {
@@ -145,6 +151,7 @@ export interface TimelineRow {
 export interface FeedEntry {
   readonly sequence: number
   readonly kind: 'stored' | 'deleted' | 'changed' | 'released'
+  /** Empty for a change of a whole study. */
   readonly objectId: string
   readonly studyInstanceUID: string
   readonly time: string
@@ -171,7 +178,10 @@ export interface CommitGroup {
 /** Writes: only inside the writer worker. Synchronous, because one connection writes. */
 export interface ArchiveWriter {
   known(sopInstanceUID: string): KnownObject | undefined
-  /** Patient under whom a study is kept, with what its first instance said. */
+  /**
+   * Patient under whom a study is kept, as it arrived: whom it was assigned to since does not count, so that more of it
+   * still comes in.
+   */
   studyPatient(
     studyInstanceUID: string,
   ):

@@ -115,6 +115,7 @@ export function memoryArchive(): Read {
           birthDate: null,
           sex: null,
           studies: 1,
+          identifiers: [],
         }),
       )
       return { items: rows.filter((row) => identifier === undefined || row.identifier === identifier), next: null }

@@ -244,10 +244,12 @@ export function createLedgerPatients(db: Database, entries: EntryStore): LedgerP
   function toLedger(state: PatientState): LedgerPatient {
     const own: PatientKey = { issuer: state.issuer, id: state.identifier }
     const linked = inForce([state], 'link').map(({ decision: { a, b } }) => (same(a, own) ? b : a))
-    const others = db.all<PatientKey>(
-      'select issuer, identifier as id from patient_identifier where patient = ? order by issuer, identifier',
-      state.key,
-    )
+    const others = db
+      .all<PatientKey>(
+        'select issuer, identifier as id from patient_identifier where patient = ? order by issuer, identifier',
+        state.key,
+      )
+      .map(({ issuer, id }) => ({ issuer, id }))
     const folded = tree(state.key).slice(1).map(keyOf)
     const told = state.told?.values
     return {

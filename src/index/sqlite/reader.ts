@@ -1,6 +1,7 @@
 import type { ArchiveReader, FeedEntry, PatientRow, TimelineRow } from '#model/archive-index.ts'
 import type { Change, ObjectRecord, Placement } from '#model/archive-object.ts'
 import type { VerdictWord } from '#model/finding.ts'
+import type { PatientKey } from '#model/identity.ts'
 import { fold, parsePattern, prefixEnd } from '../fold.ts'
 import { type SearchableTable, standardSearchables } from '../searchable.ts'
 import { arrivalsOfObject, firstArrival, listArrivals } from './arrivals.ts'
@@ -224,12 +225,15 @@ function listPatients(
   const [cursorName = '', cursorKey = 0] = parseCursor(filter.cursor)
   const where = all([
     { sql: 'p.studies > 0', params: [] },
-    filter.identifier === undefined ? undefined : { sql: 'p.identifier = ?', params: [filter.identifier] },
+    filter.identifier === undefined ? undefined : identified(filter.identifier),
     byName ? nameCondition(filter.name ?? '') : undefined,
     filter.cursor === undefined ? undefined : { sql: `(${nameKey}, p.key) > (?, ?)`, params: [cursorName, cursorKey] },
     seen,
   ])
-  const from = byName ? 'patient_name n cross join patient p on p.key = n.patient' : 'patient p'
+  const from = byName
+    ? `patient_name n cross join patient q on q.key = n.patient
+       cross join patient p on p.key = coalesce(q.survivor, q.key)`
+    : 'patient p'
   const rows = db.all<PatientSql>(
     `select ${PATIENT}, ${nameKey} as name_key from ${from} where ${where.sql} order by ${nameKey}, p.key limit ?`,
     ...where.params,
@@ -237,12 +241,33 @@ function listPatients(
   )
   const page = rows.slice(0, filter.limit)
   const last = page.at(-1)
-  const items = new Map(page.map((row) => [row.key, patientRow(row)]))
+  const items = new Map(page.map((row) => [row.key, patientRow(row, identifiersOf(db, row.key))]))
   const more = rows.length > filter.limit && last !== undefined
   return {
     items: [...items.values()],
     next: more ? Buffer.from(JSON.stringify([last.name_key, last.key])).toString('base64url') : null,
   }
+}
+
+/** Patients by a number they have or had: of those merged since, who they live on as. */
+function identified(id: string): Condition {
+  return {
+    sql: `p.key in (select coalesce(survivor, key) from patient where identifier = ?
+      union select coalesce(q.survivor, q.key) from patient_identifier a cross join patient q on q.key = a.patient
+      where a.identifier = ?)`,
+    params: [id, id],
+  }
+}
+
+/** Other numbers that lead to a patient: of those merged into it, and those a registration gave. */
+function identifiersOf(db: Database, key: number): PatientKey[] {
+  const rows = db.all<PatientKey>(
+    `select issuer, identifier as id from patient indexed by patient_survivor where survivor = ?
+     union select a.issuer, a.identifier from patient_identifier a indexed by patient_identifier_of where a.patient = ?
+     order by 1, 2`,
+    ...[key, key],
+  )
+  return rows.map(({ issuer, id }) => ({ issuer, id }))
 }
 
 function parseCursor(cursor: string | undefined): [string, number] | [] {
@@ -259,7 +284,7 @@ function parseCursor(cursor: string | undefined): [string, number] | [] {
   }
 }
 
-function patientRow(row: PatientSql): PatientRow {
+function patientRow(row: PatientSql, identifiers: readonly PatientKey[]): PatientRow {
   return {
     id: row.id,
     issuer: row.issuer,
@@ -269,5 +294,6 @@ function patientRow(row: PatientSql): PatientRow {
     birthDate: orNull(row.birth_date),
     sex: orNull(row.sex),
     studies: row.studies,
+    identifiers,
   }
 }
