@@ -22,7 +22,8 @@ export interface CoerceTools {
  */
 export async function coerceStudy(tools: CoerceTools, studyInstanceUID: string, who: Decider): Promise<number> {
   const held = entriesOf(tools.ledger, studyInstanceUID).filter(
-    ({ cause, undoneBy }) => cause.rule.startsWith(COERCION_RULE) && undoneBy === null,
+    ({ cause, decision, undoneBy }) =>
+      decision.do === 'overlay' && cause.rule.startsWith(COERCION_RULE) && undoneBy === null,
   )
   const wanted = studyChanges(studyInstanceUID, tools.evidence.instances(studyInstanceUID), (sender) => {
     const originator = tools.originatorOf(sender)

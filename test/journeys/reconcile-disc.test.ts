@@ -1,186 +1,43 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { loadConfig } from '#config.ts'
 import type { ImportItem } from '#model/identity.ts'
 import type { StudyReconciliation } from '#model/reconciliation.ts'
-import { memorySource } from '#standards/byte-source.ts'
-import { readDataSet, string } from '#standards/dicom/data-set.ts'
-import { openPart10 } from '#standards/dicom/open.ts'
-import { type Archive, openArchive } from '../../src/app.ts'
-import { type Served, serve } from '../../src/app-server.ts'
-import { importCommand } from '../../src/cli/commands/import.ts'
-import { part10 } from '../fixtures/dicom-builder.ts'
-import { ctSeries, STUDY } from '../fixtures/objects.ts'
-import { temporaryDirectory } from '../live/server.ts'
+import { string } from '#standards/dicom/data-set.ts'
+import {
+  archive,
+  bodyOf,
+  cFind,
+  dataSetOf,
+  disc,
+  filesBelow,
+  found,
+  get,
+  hl7,
+  importDisc,
+  instances,
+  item,
+  metadata,
+  order,
+  pid,
+  place,
+  post,
+  type Row,
+  settled,
+  sha,
+  start,
+  stop,
+} from '../support/reconcile-site.ts'
 
 // A disc from elsewhere finds its patient and its order, leaves under local identifiers with the change recorded, and
 // can be put back to the last byte. Whatever breaks on this way breaks trust in every number the archive shows.
 
-const place = temporaryDirectory('reconcile')
-let archive: Archive
-let served: Served
-
-before(async () => {
-  await start()
-})
-
-async function start(): Promise<void> {
-  const config = loadConfig({ environment: {}, given: { http: { port: 0 }, dimse: { port: 'off' } } })
-  mkdirSync(join(place.path, 'data'), { recursive: true })
-  archive = await openArchive({ dataDirectory: join(place.path, 'data'), config })
-  served = await serve(archive, {
-    open: true,
-    log: { error: (about, text) => process.stderr.write(`${text} ${JSON.stringify(about)}\n`) },
-  })
-}
-
-async function stop(): Promise<void> {
-  await served.close(1000)
-  await archive.close()
-}
-
+before(start)
 after(async () => {
   await stop()
   place.remove()
 })
-
-/** The disc: another hospital's number, another spelling of the name, no issuer anywhere. */
-function disc(name: string, over: Partial<typeof STUDY> = {}): { folder: string; files: Buffer[]; study: string } {
-  const study = {
-    ...STUDY,
-    patientName: 'Müller^Anna',
-    patientId: '000123',
-    issuer: '',
-    birthDate: '19710412',
-    sex: 'F',
-    accessionNumber: 'FOREIGN-7',
-    description: 'CT Thorax',
-    name,
-    ...over,
-  } as const
-  const files = ctSeries(2, 16, study).map((elements) => Buffer.from(part10({ elements })))
-  const folder = join(place.path, name)
-  mkdirSync(folder)
-  files.forEach((file, at) => {
-    writeFileSync(join(folder, `I${at}`), file)
-  })
-  const [first] = files
-  assert.ok(first)
-  return { folder, files, study: uidOf(first, 0x0020000d) }
-}
-
-function dataSetOf(file: Uint8Array) {
-  const opened = openPart10(memorySource(file))
-  return readDataSet(opened.dataSet, opened.encoding)
-}
-
-function uidOf(file: Uint8Array, tag: number): string {
-  return string(dataSetOf(file), tag) ?? ''
-}
-
-async function importDisc(folder: string, flags: Record<string, string> = {}): Promise<readonly StudyReconciliation[]> {
-  const told: unknown[] = []
-  const given = { flags: { medium: 'disc', ...flags }, positionals: [folder], workingDirectory: place.path }
-  await importCommand.run(
-    archive,
-    given,
-    ({ json }) => void (json === undefined || told.push(json)),
-    new AbortController().signal,
-  )
-  const last = told.at(-1) as { summary: { reconciliation: readonly StudyReconciliation[] } }
-  return last.summary.reconciliation
-}
-
-let messages = 0
-async function hl7(type: string, segments: readonly string[]): Promise<void> {
-  messages += 1
-  const head = `MSH|^~\\&|RIS|HOSP|DIPTYCH|HOSP|20261124080000||${type}|M${messages}|P|2.5.1|||AL|NE||UNICODE UTF-8`
-  const bytes = new Uint8Array(Buffer.from(`${[head, ...segments].join('\r')}\r`))
-  const answer = await archive.messageDesk.receive({
-    bytes,
-    door: 'mllp',
-    address: '127.0.0.1',
-    certificate: null,
-    time: new Date().toISOString(),
-  })
-  assert.ok(['AA', 'CA'].includes(answer.record?.acknowledgement ?? ''), answer.record?.error ?? 'no record')
-}
-
-const pid = (id: string, name: string, birth: string, sex: string) => `PID|1||${id}^^^HOSP^MR||${name}||${birth}|${sex}`
-const order = (accession: string, uid = '') => [
-  'ORC|NW|P-1^RIS|F-1^RIS||SC',
-  `OBR|1|P-1^RIS|F-1^RIS|IMPCT^Import of foreign CT^99HOSP||||||||||||||${accession}|RP-1|S-1||||CT|||1^once^^20261124^^R`,
-  ...(uid === '' ? [] : [`ZDS|${uid}^RIS^Application^DICOM`]),
-]
-
-async function get(path: string): Promise<{ status: number; json: unknown }> {
-  const answer = await fetch(`${served.http.url}${path}`, {
-    headers: { accept: 'application/json, application/dicom+json' },
-  })
-  const text = await answer.text()
-  return { status: answer.status, json: text === '' ? null : (JSON.parse(text) as unknown) }
-}
-
-async function post<T>(path: string, body: object): Promise<{ status: number; json: T }> {
-  const answer = await fetch(`${served.http.url}${path}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-  return { status: answer.status, json: (await answer.json()) as T }
-}
-
-type Row = { readonly [tag: string]: { readonly Value?: readonly unknown[] } }
-
-/** Study Instance UIDs that QIDO-RS finds. */
-async function found(query: string): Promise<string[]> {
-  const { json } = await get(`/dicom-web/studies?${query}`)
-  return ((json ?? []) as Row[]).map((row) => String(row['0020000D']?.Value?.[0]))
-}
-
-async function metadata(study: string): Promise<readonly Row[]> {
-  const { status, json } = await get(`/dicom-web/studies/${study}/metadata`)
-  assert.equal(status, 200)
-  return json as Row[]
-}
-
-/** Instances as WADO-RS sends them, by SOP Instance UID. */
-async function instances(study: string): Promise<Map<string, Buffer>> {
-  const out = new Map<string, Buffer>()
-  for (const row of await metadata(study)) {
-    const [series, instance] = ['0020000E', '00080018'].map((tag) => String(row[tag]?.Value?.[0]))
-    const path = `/dicom-web/studies/${study}/series/${series}/instances/${instance}`
-    const answer = await fetch(`${served.http.url}${path}`, {
-      headers: { accept: 'multipart/related; type="application/dicom"; transfer-syntax=*' },
-    })
-    assert.equal(answer.status, 200)
-    const body = Buffer.from(await answer.arrayBuffer())
-    const start = body.indexOf('\r\n\r\n') + 4
-    out.set(String(instance), body.subarray(start, body.lastIndexOf('\r\n--')))
-  }
-  return out
-}
-
-async function settled(): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    if (archive.jobs.openKinds().every((kind) => !kind.startsWith('reconcile'))) return
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-  assert.fail('reconciliation does not end')
-}
-
-async function item(study: string, state: 'open' | 'decided'): Promise<ImportItem> {
-  const { json } = await get(`/api/v1/import-worklist?state=${state}&limit=1000`)
-  const one = (json as { items: ImportItem[] }).items.find(({ studyInstanceUID }) => studyInstanceUID === study)
-  assert.ok(one, `no ${state} item of ${study}`)
-  return one
-}
-
-const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
-const bodyOf = (file: Uint8Array) => sha(file.subarray(openPart10(memorySource(file)).dataSetStart))
 
 test('without patients and orders nothing waits and nothing changes', async () => {
   const foreign = disc('quiet', { patientName: 'Nobody^Nora', birthDate: '19330303' })
@@ -239,6 +96,12 @@ test('unsure: a disc waits, a person assigns it, it leaves under local identifie
   const { json } = await get(`/dicom-web/studies?StudyInstanceUID=${study}&includefield=all`)
   const [row] = json as Row[]
   assert.deepEqual([row?.['00100020']?.Value, row?.['00080050']?.Value], [['4711'], ['ACC-1']])
+
+  for (const key of ['PatientID=4711', 'AccessionNumber=ACC-1', 'PatientID=000123', 'AccessionNumber=FOREIGN-7']) {
+    const rows = await cFind(key, 'StudyInstanceUID=', 'PatientID=', 'AccessionNumber=')
+    const hit = rows.find((each) => each['0020000D']?.Value?.[0] === study)
+    assert.deepEqual([hit?.['00100020']?.Value, hit?.['00080050']?.Value], [['4711'], ['ACC-1']], `C-FIND ${key}`)
+  }
 
   // Metadata and bytes say the same: new values, old ones in the record, UIDs as they were.
   const [shown] = await metadata(study)
@@ -352,9 +215,3 @@ test('everything decided is there after a restart', async () => {
   assert.deepEqual((await get('/api/v1/import-worklist?state=decided')).json, before.json)
   assert.equal((await get(`/api/v1/studies/${study}/reconciliation`)).status, 404)
 })
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-}
