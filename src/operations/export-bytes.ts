@@ -5,9 +5,9 @@ import type { SegmentStore } from '#model/segment-store.ts'
 import { READ_BYTES_MAX } from '#standards/byte-source.ts'
 import { type Egress, planEgress } from '#standards/dicom/egress.ts'
 import { DicomError } from '#standards/dicom/errors.ts'
-import { overlayFrom } from '#standards/dicom/overlay.ts'
 import { transferSyntax } from '#standards/dicom/transfer-syntax.ts'
 import { StoredPages } from '#storage/stored-pages.ts'
+import { egressOptions } from './egress-options.ts'
 
 export interface ExportReads {
   readonly segments: Pick<SegmentStore, 'read'>
@@ -73,8 +73,8 @@ async function planned(reads: ExportReads, instance: StoredInstance): Promise<Eg
     throw new ArchiveError('storage.damaged', `segment ${location.segment} is gone or cut short`)
   }
   try {
-    const overlay = overlayFrom(instance.overlay)
-    return await new StoredPages(read, location.length).run((source) => planEgress({ source, read }, { overlay }))
+    const options = egressOptions(instance)
+    return await new StoredPages(read, location.length).run((source) => planEgress({ source, read }, options))
   } catch (error) {
     if (error instanceof DicomError) throw new ArchiveError(error.code, error.message, { cause: error })
     throw error

@@ -1,8 +1,8 @@
 import { ArchiveError } from '#errors.ts'
 import type { StoredInstance } from '#model/archive-object.ts'
+import { egressOptions } from '#operations/egress-options.ts'
 import { memorySource, READ_BYTES_MAX } from '#standards/byte-source.ts'
-import { type Egress, type EgressOptions, planEgress } from '#standards/dicom/egress.ts'
-import { overlayFrom } from '#standards/dicom/overlay.ts'
+import { type Egress, planEgress } from '#standards/dicom/egress.ts'
 import { EXPLICIT_LITTLE_ENDIAN, transferSyntax } from '#standards/dicom/transfer-syntax.ts'
 import { asArchiveErrors } from './data-set-bytes.ts'
 import type { Encoding } from './negotiate.ts'
@@ -55,10 +55,7 @@ export class Recoder {
   async #planned(instance: StoredInstance, encoding: Encoding): Promise<Egress> {
     const { location } = instance
     const { length } = location
-    const options: EgressOptions = {
-      ...(encoding === 'stored' ? {} : { transferSyntaxUID: EXPLICIT_LITTLE_ENDIAN }),
-      overlay: overlayFrom(instance.overlay),
-    }
+    const options = egressOptions(instance, encoding === 'stored' ? undefined : EXPLICIT_LITTLE_ENDIAN)
     const deflated = transferSyntax(instance.transferSyntaxUID)?.deflated === true
     if (length <= IN_MEMORY_MAX || deflated) {
       if (length > READ_BYTES_MAX) {

@@ -3,6 +3,7 @@ import { createDeflateRaw } from 'node:zlib'
 import { type ByteSource, copyOf } from '../byte-source.ts'
 import { type DataSet, readDataSet, string } from './data-set.ts'
 import type { InflateSink } from './deflate.ts'
+import { type FragmentPlaces, JoinedFragments } from './egress-fragments.ts'
 import { isWholeTiff, mayRelocate, type Relocation, relocateTiff } from './egress-tiff.ts'
 import { encodingOf } from './encoding.ts'
 import { DicomError } from './errors.ts'
@@ -27,6 +28,8 @@ export interface EgressOptions {
   readonly transferSyntaxUID?: string
   readonly overlay?: Overlay
   readonly limits?: DicomLimits
+  /** Where the fragments are, when that is known: then they are copied without being visited. */
+  readonly fragments?: FragmentPlaces
   /** Where a deflated data set above 64 MiB goes when it has to be inflated. */
   readonly scratch?: () => InflateSink
 }
@@ -42,6 +45,7 @@ export interface Egress {
 }
 
 const TRAILING_PADDING = 0xfffcfffc
+const PIXEL_DATA = 0x7fe00010
 const CHUNK_BYTES = 1024 * 1024
 
 /**
@@ -74,12 +78,19 @@ export function planEgress(stored: StoredObject, options: EgressOptions = {}): E
   if (!canLeaveAs(declared, wantedUID)) {
     throw new DicomError('dicom.malformed', 'egress', `${declared} does not become ${wantedUID} without coding anew`, 0)
   }
-  const part10 = openPart10(source, options.scratch === undefined ? { limits } : { limits, scratch: options.scratch })
+  const joined =
+    options.fragments === undefined || wantedUID !== declared
+      ? undefined
+      : JoinedFragments.over(source, options.fragments)
+  const read = joined ?? source
+  const part10 = openPart10(read, options.scratch === undefined ? { limits } : { limits, scratch: options.scratch })
   const dataSet =
     part10.base === null
       ? readDataSet(part10.dataSet, part10.encoding, 0, part10.dataSet.size, limits)
-      : readDataSet(source, part10.encoding, part10.base, source.size, limits)
+      : readDataSet(read, part10.encoding, part10.base, read.size, limits)
   const writable = toWritable(dataSet)
+  joined?.markWhole(writable, PIXEL_DATA)
+  const direct = (pieces: readonly Piece[]) => joined?.direct(pieces) ?? pieces
   const changed = overlay.length > 0 && applyOverlay(writable, overlay, dataSet.charsets)
   if (!changed && wantedUID === declared) return asItIs()
   writable.delete(TRAILING_PADDING)
@@ -91,11 +102,11 @@ export function planEgress(stored: StoredObject, options: EgressOptions = {}): E
   }
   if (wantedUID === declared && part10.base !== null) {
     const moved = withTiff(stored, dataSet, writable, headFields)
-    if (moved !== null) return egress(stored, wantedUID, moved, false)
+    if (moved !== null) return egress(stored, wantedUID, direct(moved), false)
   }
   const head = buildHead(headFields)
   const body = encodeDataSet(writable, encodingOf(wanted))
-  if (!wanted.deflated) return egress(stored, wantedUID, [head, ...body], false)
+  if (!wanted.deflated) return egress(stored, wantedUID, direct([head, ...body]), false)
   return {
     transferSyntaxUID: wantedUID,
     length: null,

@@ -101,14 +101,24 @@ export class PieceWriter {
   }
 
   range(piece: SourcePiece): void {
-    this.#marks?.push({ from: piece.offset, length: piece.length, to: this.#flushed + this.#at })
     if (piece.length <= 16 * 1024) {
+      this.#mark(piece)
       this.bytes(piece.source.read(piece.offset, piece.offset + piece.length), piece.swapUnit)
       return
     }
+    this.reference(piece)
+  }
+
+  /** As `range`, but never read here. */
+  reference(piece: SourcePiece): void {
+    this.#mark(piece)
     this.#flush()
     this.#pieces.push(piece)
     this.#flushed += piece.length
+  }
+
+  #mark({ offset, length }: SourcePiece): void {
+    this.#marks?.push({ from: offset, length, to: this.#flushed + this.#at })
   }
 
   finish(): Piece[] {

@@ -18,6 +18,8 @@ export interface ValueRange {
   readonly length: number
   /** How its numbers are written there. */
   readonly bigEndian: boolean
+  /** Fragments with their item headers, copied as they stand. */
+  readonly whole?: true
 }
 
 /** A value to be written. Bytes are little endian and need no padding. */
@@ -173,6 +175,11 @@ function writeRange(writer: PieceWriter, { source, offset, length }: ValueRange,
 }
 
 function writeFragment(writer: PieceWriter, fragment: Uint8Array | ValueRange, encoding: Encoding): void {
+  if (!(fragment instanceof Uint8Array) && fragment.whole === true) {
+    const { source, offset, length } = fragment
+    writer.reference({ source, offset, length, swapUnit: 1 })
+    return
+  }
   const odd = fragment.length % 2
   writeMark(writer, ITEM, fragment.length + odd, encoding)
   if (fragment instanceof Uint8Array) writer.bytes(fragment)
