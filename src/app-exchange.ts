@@ -6,13 +6,16 @@ import { CommitmentRunner } from '#access/dimse/commitment-runner.ts'
 import { findService } from '#access/dimse/find.ts'
 import { getService } from '#access/dimse/get.ts'
 import { moveService } from '#access/dimse/move.ts'
+import { performedStepService } from '#access/dimse/mpps.ts'
 import { InstanceData } from '#access/dimse/retrieve-data.ts'
 import { createConnector } from '#access/dimse/scu/connect.ts'
 import type { Connector } from '#access/dimse/scu/connector.ts'
+import { worklistService } from '#access/dimse/worklist.ts'
 import type { ErrorLog } from '#access/http-server-problem.ts'
 import type { Config } from '#config.ts'
 import type { StoredInstance } from '#model/archive-object.ts'
 import type { DimseService } from '#model/dimse-service.ts'
+import { performedStepJob } from '#operations/performed-step.ts'
 import type { SegmentReader } from '#storage/segment-files.ts'
 import type { Archive } from './app.ts'
 
@@ -40,7 +43,7 @@ export function exchangeServices(
   archive: Archive,
   log: ErrorLog,
 ): { readonly services: readonly DimseService[]; readonly commitments: CommitmentRunner } {
-  const { config, reader, peers, exchange, sharedJobs } = archive
+  const { config, reader, peers, exchange, sharedJobs, ledger, identity, settings } = archive
   const { connector, data, asks } = exchange
   const { aeTitle } = config.dimse
   const { dimseIdentifierBytes: identifierBytesMax, dimseQueryResults: resultsMax } = config.limits
@@ -61,6 +64,18 @@ export function exchangeServices(
     getService({ reader, data, identifierBytesMax, failed }),
     moveService({ reader, data, connector, peer, identifierBytesMax, failed }),
     commitmentService({ runner: commitments, asks, identifierBytesMax }),
+    worklistService({
+      orders: ledger,
+      identifierBytesMax,
+      resultsMax,
+      policy: () => ({ shows: settings.get('worklist.shows'), ownStation: settings.get('worklist.ownStation') }),
+    }),
+    performedStepService({
+      ledger,
+      desk: identity,
+      identifierBytesMax,
+      compareLater: async (uid) => void (await sharedJobs.enqueue(performedStepJob(uid))),
+    }),
   ]
   return { services, commitments }
 }

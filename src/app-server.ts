@@ -6,6 +6,7 @@ import { messageRoutes } from '#access/desk/message-routes.ts'
 import { originalRoute } from '#access/desk/original-route.ts'
 import { patientRoutes } from '#access/desk/patient-routes.ts'
 import type { JobList } from '#access/desk/services.ts'
+import { worklistRoutes } from '#access/desk/worklist-routes.ts'
 import { retrieveRoutes } from '#access/dicomweb/retrieve-routes.ts'
 import { searchRoutes } from '#access/dicomweb/search.ts'
 import { type HealthReason, healthRoutes } from '#access/health.ts'
@@ -86,6 +87,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       patients: new PatientDesk({ reader, ledger: archive.ledger, desk: archive.identity }),
       pageMax: config.limits.queryResults,
     }),
+    ...worklistRoutes({ ledger: archive.ledger, reader }, config.limits.queryResults),
     ...messageRoutes(archive.messages, config.limits.queryResults),
     ...uploadRoutes(uploads),
     demoRoute(intake),

@@ -27,6 +27,7 @@ import { compact } from '#operations/compaction.ts'
 import { createDeletions } from '#operations/deletion.ts'
 import { createIdentityDesk, createTurns } from '#operations/identity-desk.ts'
 import { collectOrphans } from '#operations/orphans.ts'
+import { PERFORMED_STEP_JOB, performedStepHandler } from '#operations/performed-step.ts'
 import { reconcileJobsFor } from '#operations/reconcile-jobs.ts'
 import { createRendering } from '#operations/render-metadata.ts'
 import { createDesk } from '#quarantine/desk.ts'
@@ -199,6 +200,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
         await collectOrphans({ segments, kept, signal })
         return undefined
       },
+      [PERFORMED_STEP_JOB]: performedStepHandler({ reader: createSqliteReader(db), ledger: createIdentityReader(db) }),
       ...reconciliation.handlers,
       ...rendering.handlers,
     },

@@ -18,6 +18,7 @@ import { settingsCommand } from './commands/settings.ts'
 import { tokenCommand } from './commands/token.ts'
 import { userCommand } from './commands/user.ts'
 import { verifyCommand } from './commands/verify.ts'
+import { worklistCommand } from './commands/worklist.ts'
 
 /** Commands that the owner of a data directory runs for others too. */
 export const archiveCommands: readonly ArchiveCommand[] = [
@@ -28,6 +29,7 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   backupCommand,
   quarantineCommand,
   importWorklistCommand,
+  worklistCommand,
   originatorCommand,
   peerCommand,
   patientCommand,

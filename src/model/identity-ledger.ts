@@ -64,6 +64,8 @@ export interface IdentityReader {
     readonly cursor?: string
   }): { readonly items: readonly Order[]; readonly next: string | null }
   performedStep(sopInstanceUID: string): PerformedStep | undefined
+  /** Performed steps that answer an order. */
+  performedSteps(orderId: string): readonly PerformedStep[]
   importItem(id: string): ImportItem | undefined
   importItemOf(studyInstanceUID: string): ImportItem | undefined
   importItems(filter: {

@@ -72,6 +72,16 @@ export const SETTINGS = {
     what: 'Days a held original is kept after its decision.',
   },
   'deletion.graceDays': { schema: z.int().min(0).max(3650), fallback: 30, what: 'Days before deleted bytes may go.' },
+  'worklist.shows': {
+    schema: z.enum(['scheduled', 'started']),
+    fallback: 'started',
+    what: 'Orders a worklist query finds: only scheduled ones, or those that were started too.',
+  },
+  'worklist.ownStation': {
+    schema: z.boolean(),
+    fallback: false,
+    what: 'A modality finds only steps scheduled for its own AE title, or for none.',
+  },
   'dimse.strangers': {
     schema: z.enum(['loopback', 'refuse']),
     fallback: 'loopback',

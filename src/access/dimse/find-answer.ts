@@ -23,21 +23,29 @@ const EMPTY = new Uint8Array(0)
 
 /** Turns search rows into the identifiers of C-FIND responses. PS3.4 section C.4.1.1.3.2. */
 export class FindAnswers {
-  readonly #plan: FindPlan
+  readonly #plan: Pick<FindPlan, 'keys' | 'charsets'>
   readonly #encoding: ReturnType<typeof encodingOf>
   readonly #own: readonly WriteElement[]
   readonly #asciiCharsets: readonly string[] | null
 
-  constructor(plan: FindPlan, transferSyntaxUID: string, aeTitle: string) {
+  /** @param aeTitle of the archive; null for a worklist, whose answers have neither level nor place */
+  constructor(
+    plan: Pick<FindPlan, 'keys' | 'charsets'> & { readonly level?: FindPlan['level'] },
+    transferSyntaxUID: string,
+    aeTitle: string | null,
+  ) {
     this.#plan = plan
     const syntax = transferSyntax(transferSyntaxUID)
     if (syntax === undefined) throw new RangeError(`nobody negotiated ${transferSyntaxUID}`)
     this.#encoding = encodingOf(syntax)
-    this.#own = [
-      ascii(QUERY_LEVEL, 'CS', plan.level),
-      ascii(0x00080054, 'AE', aeTitle),
-      ascii(0x00080056, 'CS', 'ONLINE'),
-    ]
+    this.#own =
+      aeTitle === null
+        ? []
+        : [
+            ascii(QUERY_LEVEL, 'CS', plan.level ?? ''),
+            ascii(0x00080054, 'AE', aeTitle),
+            ascii(0x00080056, 'CS', 'ONLINE'),
+          ]
     // Null: even plain text has to be coded anew (ISO-IR 13 has other signs in the place of two of ASCII).
     this.#asciiCharsets = isAsciiCompatible(plan.charsets) ? plan.charsets : null
   }

@@ -141,6 +141,10 @@ export function createIdentityReader(db: Database): IdentityReader {
     order: (id) => bodyOf<Order>('select body from imaging_order where id = ?', id),
     orders,
     performedStep: (uid) => bodyOf<PerformedStep>('select body from performed_step where uid = ?', uid),
+    performedSteps: (orderId) =>
+      db
+        .all<{ body: string }>('select body from performed_step where imaging_order = ? order by uid', orderId)
+        .map(({ body }) => JSON.parse(body) as PerformedStep),
     importItem: (id) => bodyOf<ImportItem>('select body from import_item where id = ?', id),
     importItemOf: (uid) =>
       bodyOf<ImportItem>('select body from import_item where study = ? order by key desc limit 1', uid),
