@@ -134,11 +134,12 @@ export function loadArchive(db: Database, studies: number): LoadedArchive {
     const { alphabetic } = nameKeys(name)
     const pid = `P${String(patient).padStart(8, '0')}`
     const key = db.run(
-      `insert into study (uid, patient, date, time, mods, name_key, modalities, pid, accession, study_id, description,
+      `insert into study (uid, patient, owner, date, time, mods, name_key, modalities, pid, accession, study_id, description,
        referring, name, birth_date, sex, zone, zone_assumed, series, instances, bytes)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '19700101', 'O', '', 1, 1, 1, 500000)`,
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '19700101', 'O', '', 1, 1, 1, 500000)`,
       ...[
         `1.2.826.0.1.${study}`,
+        patient + 1,
         patient + 1,
         date,
         time,

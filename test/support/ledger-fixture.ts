@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
@@ -165,9 +164,4 @@ export function dump(db: Database): Record<string, readonly string[]> {
   }
   tables['text'] = found
   return tables
-}
-
-/** A value of a fixed length made from a text. */
-export function short(text: string): string {
-  return hash('sha256', text, 'hex').slice(0, 8)
 }
