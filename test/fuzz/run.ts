@@ -1,5 +1,5 @@
 /**
- * `node test/fuzz/run.ts --target part10|json|multipart|tiff|zip --cases 1000000 [--from 1] [--minutes N]`: cases made
+ * `node test/fuzz/run.ts --target part10|json|multipart|tiff|zip|hl7 --cases 1000000 [--from 1] [--minutes N]`: cases made
  * from seeds, judged by oracles. A failing case is made small and written to test/fuzz/found/, which found.test.ts replays.
  */
 import { writeFileSync } from 'node:fs'

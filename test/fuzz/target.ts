@@ -1,4 +1,5 @@
 /** What can be fuzzed, how a case is judged, and how a failing one is made small. */
+import { hl7Target } from './hl7-target.ts'
 import { jsonTarget } from './json-target.ts'
 import { part10Target } from './part10-target.ts'
 import { tiffTarget } from './tiff-target.ts'
@@ -21,6 +22,7 @@ export const TARGETS: { readonly [name: string]: Target } = {
   json: jsonTarget,
   tiff: tiffTarget,
   zip: zipTarget,
+  hl7: hl7Target,
 }
 
 export interface Failure {

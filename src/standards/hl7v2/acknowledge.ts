@@ -144,10 +144,11 @@ function headerOf({ header }: Hl7Message): Header {
   return {
     sendingApplication: header.raw(3),
     sendingFacility: header.raw(4),
-    event: header.text(9, 2),
+    // Taken out of their escapes, these could be anything: only what they may be is repeated.
+    event: /^[A-Za-z0-9]{1,3}$/.exec(header.text(9, 2))?.[0] ?? '',
     controlId: header.raw(10),
     processingId: header.raw(11),
-    version: header.text(12),
+    version: /^[0-9.]{1,8}$/.exec(header.text(12))?.[0] ?? '',
     characterSets: header.raw(18),
   }
 }
