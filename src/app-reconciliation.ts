@@ -6,7 +6,7 @@ import type { JobHandler } from '#jobs/job-runner.ts'
 import type { NewInstance } from '#model/archive-object.ts'
 import type { IdentityDesk, IdentityLedger, IdentityReader } from '#model/identity-ledger.ts'
 import type { Job, JobQueue, NewJob } from '#model/job-queue.ts'
-import type { EvidenceReader, ImportDesk, Sender } from '#model/reconciliation.ts'
+import type { EvidenceReader, ImportDesk, Sender, StudyReconciliation } from '#model/reconciliation.ts'
 import type { Originator } from '#model/settings.ts'
 import { createImportDesk } from '#operations/import-desk.ts'
 import { BY_ITSELF } from '#operations/reconcile.ts'
@@ -46,6 +46,28 @@ export interface Reconciliation {
   stored(instances: readonly NewInstance[], newStudies: ReadonlySet<string>): void
 }
 
+/** How studies stand, read on any thread. @param db also a read-only connection */
+export function createStateReader(
+  db: Database,
+  ledger: IdentityReader,
+  security: ReconciliationParts['security'],
+): (studyInstanceUID: string) => StudyReconciliation | undefined {
+  let known = { version: -1, issuers: [] as readonly string[] }
+  const issuers = () => {
+    const version = security.settingsVersion()
+    if (version !== known.version) known = { version, issuers: siteIssuers(security) }
+    return known.issuers
+  }
+  const readers = { evidence: createEvidenceReader(db), ledger, siteIssuers: issuers }
+  return (studyInstanceUID) => stateOf(readers, studyInstanceUID)
+}
+
+/** Issuers this site calls its own. */
+function siteIssuers(security: Pick<SecurityReader, 'settings' | 'originators'>): readonly string[] {
+  const own = settingIn(security.settings(), 'identity.defaultIssuer')
+  return [own, ...security.originators().flatMap(({ issuer }) => issuer ?? [])]
+}
+
 export function createReconciliation(parts: ReconciliationParts): Reconciliation {
   const { db, ledger, security, jobs } = parts
   const reader = createEvidenceReader(db)
@@ -83,10 +105,7 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
   const readers = {
     evidence,
     ledger,
-    siteIssuers: () => {
-      const { settings, originators } = current()
-      return [settingIn(settings, 'identity.defaultIssuer'), ...originators.flatMap(({ issuer }) => issuer ?? [])]
-    },
+    siteIssuers: () => siteIssuers({ settings: () => current().settings, originators: () => current().originators }),
   }
 
   const imports = createImportDesk({

@@ -80,6 +80,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       peers: archive.peers,
       auditTrail: security,
       imports: archive.imports,
+      reconciliationOf: archive.reconciliationOf,
       pageMax: config.limits.queryResults,
     }),
     originalRoute({ archive: reader, segments }),

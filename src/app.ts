@@ -15,7 +15,7 @@ import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
 import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
 import type { MessageDesk, MessageReader } from '#model/message.ts'
-import type { ImportDesk } from '#model/reconciliation.ts'
+import type { ImportDesk, StudyReconciliation } from '#model/reconciliation.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
 import { Peers } from '#security/peers.ts'
@@ -26,6 +26,7 @@ import { findJournalEntryIn } from '#storage/journal-search.ts'
 import { openSegmentReader, type SegmentReader } from '#storage/segment-files.ts'
 import { createExchange, type Exchange } from './app-exchange.ts'
 import { createMaintenance, type Maintenance } from './app-maintenance.ts'
+import { createStateReader } from './app-reconciliation.ts'
 import { type Caller, callRemote } from './remote.ts'
 
 export interface ArchiveOptions {
@@ -63,6 +64,8 @@ export interface Archive {
   readonly ledger: IdentityReader
   /** The import worklist. */
   readonly imports: ImportDesk
+  /** How a study stands, read here. */
+  readonly reconciliationOf: (studyInstanceUID: string) => StudyReconciliation | undefined
   /** HL7 v2 messages: where they are handed in, and what became of them. */
   readonly messageDesk: MessageDesk
   readonly messages: MessageReader
@@ -129,6 +132,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       identity: caller.service<IdentityDesk>('identity'),
       ledger: createIdentityReader(db),
       imports: caller.service<ImportDesk>('imports'),
+      reconciliationOf: createStateReader(db, createIdentityReader(db), security),
       messageDesk: caller.service<MessageDesk>('messages'),
       messages: createMessageReader(db, {
         read: (at) => segments.read(at),

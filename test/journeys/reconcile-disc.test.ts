@@ -127,6 +127,9 @@ test('unsure: a disc waits, a person assigns it, it leaves under local identifie
   const state2 = await get(`/api/v1/studies/${study}/reconciliation`)
   assert.equal((state2.json as StudyReconciliation).state, 'coerced')
 
+  const told = await get(`/api/v1/objects/${[...after.keys()][0]}/provenance`)
+  assert.equal((told.json as { reconciliation: string }).reconciliation, 'coerced')
+
   // What is exported shows the change.
   const out = join(place.path, 'out')
   await archive.maintenance.exportFolder(

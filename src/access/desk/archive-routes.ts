@@ -17,7 +17,7 @@ import type { DeskServices } from './services.ts'
 const TIMELINE_MAX = 5000
 
 /** Arrivals, objects, patients. */
-export function archiveRoutes({ archive, overlayChanges, pageMax }: DeskServices): readonly Route[] {
+export function archiveRoutes({ archive, overlayChanges, reconciliationOf, pageMax }: DeskServices): readonly Route[] {
   const standard = 'Diptych pages'
   const arrivalFilters = ['sha256', 'sopInstanceUid', 'verdict', 'since'] as const
 
@@ -95,6 +95,7 @@ export function archiveRoutes({ archive, overlayChanges, pageMax }: DeskServices
           verdict: record.verdict,
           findings: record.findings,
           changes: [...changes, ...overlaid],
+          reconciliation: reconciliationOf?.(instance.studyInstanceUID)?.state ?? null,
           scan: record.scan,
         }
       },
@@ -146,7 +147,11 @@ export function archiveRoutes({ archive, overlayChanges, pageMax }: DeskServices
         const items = await archive.timeline(id, asked.visibility, limit)
         if (items.length === 0) throw new ArchiveError('request.not-found', 'patient')
         await asked.audit('read', { patientId: id, detail: 'time line' })
-        return listAnswer(items, null, items.length < limit ? items.length : null)
+        const told = items.map((row) => {
+          const { state } = reconciliationOf?.(row.studyInstanceUID) ?? { state: null }
+          return { ...row, reconciliation: state }
+        })
+        return listAnswer(told, null, items.length < limit ? items.length : null)
       },
     },
   ]

@@ -1,7 +1,7 @@
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Change, StoredInstance } from '#model/archive-object.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
-import type { ImportDesk } from '#model/reconciliation.ts'
+import type { ImportDesk, StudyReconciliation } from '#model/reconciliation.ts'
 import type { Visibility } from '#model/visibility.ts'
 import type { Accounts } from '#security/accounts.ts'
 import type { Peers } from '#security/peers.ts'
@@ -43,6 +43,8 @@ export interface DeskServices {
   readonly peers: Peers
   readonly auditTrail: AuditStore
   readonly imports: ImportDesk
+  /** How a study stands; absent: nobody asks. */
+  readonly reconciliationOf?: (studyInstanceUID: string) => StudyReconciliation | undefined
   /** Most items of one page. */
   readonly pageMax: number
 }
