@@ -131,6 +131,7 @@ export function dump(db: Database): Record<string, readonly string[]> {
     series: lines(
       all('select * from series').map(({ key: _, ...row }) => ({ ...row, study: uids.get(Number(row['study'])) })),
     ),
+    instance: lines(all('select uid, number, extra, arrived from instance')),
     word: lines(
       all('select word, study from study_word').map(({ word, study }) => ({ word, study: uids.get(Number(study)) })),
     ),
@@ -164,4 +165,43 @@ export function dump(db: Database): Record<string, readonly string[]> {
   }
   tables['text'] = found
   return tables
+}
+
+export const merge = (from: string, into: string, how: 'merge' | 'change-id' = 'merge'): LedgerDecision => ({
+  do: 'merge',
+  from: patientKey(from),
+  into: patientKey(into),
+  how,
+})
+export const assign = (study: string, patient: string, accession?: string): LedgerDecision => ({
+  do: 'assign',
+  studyInstanceUID: study,
+  patient: patientKey(patient),
+  orderId: null,
+  changes: accession === undefined ? [] : [{ path: '00080050', vr: 'SH', values: [accession] }],
+})
+export const register = (patient: string, name: string): LedgerDecision => ({
+  do: 'register',
+  patient: patientKey(patient),
+  demographics: { name },
+  visit: null,
+  authority: 'adt',
+})
+export const undo = (entry: string): LedgerDecision => ({ do: 'undo', entry })
+export const fixName = (patient: string, name: string): LedgerDecision => ({
+  do: 'overlay',
+  scope: { of: 'patient', patient: patientKey(patient) },
+  reason: 'CORRECT',
+  changes: [{ path: '00100010', vr: 'PN', values: [name] }],
+})
+
+/** Three studies of three patients: `1.1` of FOREIGN|F1, `1.2` of LOCAL|L1, `1.3` of LOCAL|L2. */
+export function smallLedger(): ReturnType<typeof ledgerArchive> {
+  const made = ledgerArchive()
+  made.store(
+    { study: '1.1', patient: 'FOREIGN|F1', name: 'DOE^J', accession: 'FA' },
+    { study: '1.2', patient: 'LOCAL|L1', name: 'ROE^RITA' },
+    { study: '1.3', patient: 'LOCAL|L2', name: 'POE^PAT' },
+  )
+  return made
 }

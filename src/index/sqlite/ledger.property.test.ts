@@ -23,6 +23,8 @@ const changes = fc.constantFrom(
   [{ path: '00080020', vr: 'DA', values: ['20200202'] }],
   [{ path: '0008103E', vr: 'LO', values: ['Fixed series'] }],
   [{ path: '00081030', vr: 'LO', values: null }],
+  [{ path: '00200013', vr: 'IS', values: ['7'] }],
+  [{ path: '00420010', vr: 'ST', values: ['Fixed title'] }],
 )
 
 const decision: fc.Arbitrary<LedgerDecision> = fc.oneof(

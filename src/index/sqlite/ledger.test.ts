@@ -1,62 +1,31 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { constants, crc32, deflateRawSync } from 'node:zlib'
 import type { LedgerDecision } from '#model/identity.ts'
 import { patientIdOf } from '#model/patient-id.ts'
 import { EVERYTHING, type Visibility } from '#model/visibility.ts'
 import { matching, queryOf } from '../../../test/contracts/archive-index-fixtures.ts'
-import { dump, ledgerArchive, patientKey, studyGroup } from '../../../test/support/ledger-fixture.ts'
+import {
+  assign,
+  dump,
+  fixName,
+  ledgerArchive,
+  merge,
+  patientKey,
+  register,
+  smallLedger,
+  studyGroup,
+  undo,
+} from '../../../test/support/ledger-fixture.ts'
 import { openDatabase } from './database.ts'
 import { migrate } from './migrate.ts'
 import { MIGRATIONS } from './migrations/list.ts'
 import { createSqliteReader } from './reader.ts'
-import { createRenderedMetadata } from './rendered-metadata.ts'
 import { createSqliteWriter } from './writer.ts'
-
-type Archive = ReturnType<typeof ledgerArchive>
-
-const merge = (from: string, into: string, how: 'merge' | 'change-id' = 'merge'): LedgerDecision => ({
-  do: 'merge',
-  from: patientKey(from),
-  into: patientKey(into),
-  how,
-})
-const assign = (study: string, patient: string, accession?: string): LedgerDecision => ({
-  do: 'assign',
-  studyInstanceUID: study,
-  patient: patientKey(patient),
-  orderId: null,
-  changes: accession === undefined ? [] : [{ path: '00080050', vr: 'SH', values: [accession] }],
-})
-const register = (patient: string, name: string): LedgerDecision => ({
-  do: 'register',
-  patient: patientKey(patient),
-  demographics: { name },
-  visit: null,
-  authority: 'adt',
-})
-const undo = (entry: string): LedgerDecision => ({ do: 'undo', entry })
-const fix = (patient: string, name: string): LedgerDecision => ({
-  do: 'overlay',
-  scope: { of: 'patient', patient: patientKey(patient) },
-  reason: 'CORRECT',
-  changes: [{ path: '00100010', vr: 'PN', values: [name] }],
-})
-
-function archive(): Archive {
-  const made = ledgerArchive()
-  made.store(
-    { study: '1.1', patient: 'FOREIGN|F1', name: 'DOE^J', accession: 'FA' },
-    { study: '1.2', patient: 'LOCAL|L1', name: 'ROE^RITA' },
-    { study: '1.3', patient: 'LOCAL|L2', name: 'POE^PAT' },
-  )
-  return made
-}
 
 const KEYWORDS = { id: 0x00100020, issuer: 0x00100021, name: 0x00100010, accession: 0x00080050 }
 
 async function found(
-  { reader }: Archive,
+  { reader }: ReturnType<typeof ledgerArchive>,
   by: keyof typeof KEYWORDS,
   text: string,
   {
@@ -135,7 +104,7 @@ const refused: readonly {
 ]
 for (const { name, before = [], decisions, code } of refused) {
   test(`ledger: ${name} is ${code === null ? 'allowed' : `refused as ${code}`}`, () => {
-    const made = archive()
+    const made = smallLedger()
     for (const one of before) made.decide(one)
     assert.equal(made.ledger.check(decisions)?.code ?? null, code)
     if (code === null) made.decide(...decisions)
@@ -143,7 +112,7 @@ for (const { name, before = [], decisions, code } of refused) {
 }
 
 test('a merged patient: found by old and new identifiers, answers are current, unmerge restores all of it', async () => {
-  const made = archive()
+  const made = smallLedger()
   const before = dump(made.db)
   const [entry = ''] = made.decide(merge('FOREIGN|F1', 'LOCAL|L1'))
   for (const level of ['study', 'series', 'instance'] as const) {
@@ -166,7 +135,7 @@ test('a merged patient: found by old and new identifiers, answers are current, u
 })
 
 test('who may see a patient sees what was folded into it, and nobody else does; unmerged it is as before', async () => {
-  const made = archive()
+  const made = smallLedger()
   const only = (patient: string): Visibility => {
     const { issuer, id } = patientKey(patient)
     return { sees: 'patients', patientIds: [patientIdOf(issuer, id)] }
@@ -201,7 +170,7 @@ test('who may see a patient sees what was folded into it, and nobody else does; 
 })
 
 test('the patient list names the other numbers of a patient and finds it by them', async () => {
-  const made = archive()
+  const made = smallLedger()
   made.decide(merge('FOREIGN|F1', 'LOCAL|L1'))
   for (const identifier of ['F1', 'L1']) {
     const { items } = await made.reader.patients({ identifier, limit: 10 }, EVERYTHING)
@@ -218,21 +187,21 @@ test('the patient list names the other numbers of a patient and finds it by them
 })
 
 test('a name fix holds for every study of a patient, also those that come later, and for nobody else', async () => {
-  const made = archive()
-  const [entry = ''] = made.decide(fix('LOCAL|L1', 'ROE^MARGARITA'))
+  const made = smallLedger()
+  const [entry = ''] = made.decide(fixName('LOCAL|L1', 'ROE^MARGARITA'))
   made.store({ study: '1.4', patient: 'LOCAL|L1', name: 'ROE^RITA' })
   assert.deepEqual(await found(made, 'name', 'ROE^MARGARITA'), ['1.2', '1.4'])
   assert.deepEqual(await found(made, 'name', 'ROE^RITA'), ['1.2', '1.4'])
   assert.equal(made.identities.patient(patientKey('LOCAL|L1'))?.demographics.name, 'ROE^MARGARITA')
   made.decide(undo(entry))
   assert.deepEqual(await found(made, 'name', 'ROE^MARGARITA'), [])
-  const untouched = archive()
+  const untouched = smallLedger()
   untouched.store({ study: '1.4', patient: 'LOCAL|L1', name: 'ROE^RITA' })
   assert.deepEqual(dump(made.db), dump(untouched.db))
 })
 
 test('more of an assigned study comes in under what it says, and is served under what was decided', async () => {
-  const made = archive()
+  const made = smallLedger()
   made.decide(assign('1.1', 'LOCAL|L1', 'LA'))
   assert.equal(made.writer.studyPatient('1.1')?.id, 'F1')
   made.store({ study: '1.1', patient: 'FOREIGN|F1', uid: '1.1.1.2', accession: 'FA' })
@@ -266,7 +235,7 @@ test('what arrives for a patient already merged or registered is overlaid at onc
 })
 
 test('a study with an overlay goes as a whole when it is deleted', async () => {
-  const made = archive()
+  const made = smallLedger()
   made.decide(assign('1.1', 'LOCAL|L1', 'LA'))
   const scope = { studyInstanceUID: '1.1' }
   made.writer.delete({
@@ -293,51 +262,8 @@ test('a study with an overlay goes as a whole when it is deleted', async () => {
   assert.equal(made.db.get<{ studies: number }>("select studies from patient where identifier = 'L1'")?.studies, 1)
 })
 
-test('metadata are stale until they are rendered, their ETag is that of what is served, and undone it is the first one', async () => {
-  const made = archive()
-  const scope = { studyInstanceUID: '1.1' }
-  const first = await made.reader.metadata(scope, EVERYTHING)
-  const [entry = ''] = made.decide(assign('1.1', 'LOCAL|L1'))
-  const stale = await made.reader.metadata(scope, EVERYTHING)
-  assert.deepEqual(
-    stale?.stale?.map(({ index, overlay }) => [index, overlay.length]),
-    [[0, 1]],
-  )
-  const store = createRenderedMetadata(made.db)
-  const [open] = store.unrendered('1.1', 10)
-  assert.ok(open)
-  const text = '{"rendered":true}'
-  const deflated = deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH })
-  const chunk = { crc32: crc32(text), rawLength: text.length, deflated }
-  store.putRendered([{ objectId: open.objectId, overlayVersion: open.overlayVersion + 1, chunk }])
-  assert.equal(store.unrendered('1.1', 10).length, 1, 'of another version')
-  store.putRendered([{ objectId: open.objectId, overlayVersion: open.overlayVersion, chunk }])
-  assert.deepEqual(store.unrendered('1.1', 10), [])
-  const rendered = await made.reader.metadata(scope, EVERYTHING)
-  assert.equal(rendered?.stale, undefined)
-  assert.equal(rendered?.chunks[0]?.crc32, chunk.crc32)
-  assert.equal(rendered?.etag, stale?.etag)
-  assert.notEqual(rendered?.etag, first?.etag)
-  made.decide(undo(entry))
-  assert.deepEqual(await made.reader.metadata(scope, EVERYTHING), first)
-  assert.deepEqual(made.db.all('select * from rendered'), [])
-})
-
-test('fields that only metadata hold are answered with their overlay', async () => {
-  const made = archive()
-  made.decide({
-    do: 'overlay',
-    scope: { of: 'study', studyInstanceUID: '1.1' },
-    reason: 'COERCE',
-    changes: [{ path: '00380010', vr: 'LO', values: ['V1'] }],
-  })
-  const query = queryOf('study', [matching(0x0020000d, '1.1')], { include: [[0x00380010]] })
-  const { rows } = await made.reader.search(query, EVERYTHING)
-  assert.deepEqual(JSON.parse(rows[0]?.json ?? '')['00380010'], { vr: 'LO', Value: ['V1'] })
-})
-
 test('a change is told in the feed', async () => {
-  const made = archive()
+  const made = smallLedger()
   const last = (await made.reader.feed(0, 100)).at(-1)?.sequence ?? 0
   made.decide(assign('1.1', 'LOCAL|L1'))
   assert.deepEqual(

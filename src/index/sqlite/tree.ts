@@ -3,6 +3,7 @@ import { nameKeys } from '../fold.ts'
 import { modalityMask } from '../modalities.ts'
 import type { SearchableTable } from '../searchable.ts'
 import type { Database } from './database.ts'
+import { levelInstances } from './instance-row.ts'
 import type { StudyDerivation } from './ledger-study.ts'
 import {
   addLookups,
@@ -177,6 +178,8 @@ export function createTree(db: Database, table: SearchableTable, derivation: Stu
     for (const series of seriesOf(study)) {
       levelSeries(series)
       dropRendered(db, series.key)
+      const range = { series: series.uid, from: series.key * SLOTS, to: (series.key + 1) * SLOTS }
+      levelInstances(db, table, study.events, range)
     }
     return true
   }

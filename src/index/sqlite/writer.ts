@@ -6,6 +6,7 @@ import { type SearchableTable, standardSearchables } from '../searchable.ts'
 import { writeArrival } from './arrivals.ts'
 import type { Database } from './database.ts'
 import { deleteScope } from './deletion.ts'
+import { levelInstances } from './instance-row.ts'
 import { createLedgerParts, createSqliteLedger, type SqliteLedger } from './ledger.ts'
 import { createStudyDerivation } from './ledger-study.ts'
 import { addLookups, numberOf, readLevel } from './level-values.ts'
@@ -148,6 +149,9 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     if (series.slots >= SLOTS) throw new ArchiveError('archive.failed', 'a series holds at most 16,777,216 instances')
     const key = series.key * SLOTS + series.slots
     const object = writeObject(instance, series, key)
+    if (series.study.events.length > 0) {
+      levelInstances(db, table, series.study.events, { series: series.uid, from: key, to: key + 1 })
+    }
     series.slots++
     tree.count(series, 1, instance.location.length)
     ledger.add(instance.location)
