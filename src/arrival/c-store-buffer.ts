@@ -18,11 +18,13 @@ export interface BufferFor {
   readonly signal: AbortSignal
   /** Length of our own head before a spooled data set, in bytes. */
   readonly headBytes: number
-  /** Objects of a series have one length, mostly: a guess that is right saves a copy. Bytes; 0 for none. */
-  readonly expectedBytes: number
 }
 
+/** Least that is taken from the budget, in bytes. */
 const FIRST_BYTES = 16 * 1024
+/** Shorter fragments are copied together: what is kept of one is more than its bytes. */
+const SHORT_BYTES = 2048
+const BLOCK_BYTES = 64 * 1024
 /** Below this length a data set waits for memory before it goes to the disk. */
 const SMALL_BYTES = 512 * 1024
 const WAIT_MS = 2_000
@@ -31,8 +33,11 @@ const WAIT_MS = 2_000
 export class DataSetBuffer {
   readonly #tools: BufferTools
   readonly #of: BufferFor
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0)
-  #filled = 0
+  #pieces: Uint8Array[] = []
+  /** Where short fragments go together; its first `#blockStart` bytes stand in `#pieces` already. */
+  #block: Uint8Array = new Uint8Array(0)
+  #blockStart = 0
+  #blockEnd = 0
   #taken = 0
   #size = 0
   #spool: SpoolWriter | null = null
@@ -48,7 +53,8 @@ export class DataSetBuffer {
   }
 
   /**
-   * Copies the fragment. Wait for what it answers before the next: that is the back-pressure.
+   * Keeps the fragment: its memory is not written to afterwards. Wait for what it answers before the next: that is the
+   * back-pressure.
    * @throws ArchiveError as SpoolWriter.write; then only `discard` is left
    */
   write(fragment: Uint8Array): undefined | Promise<void> {
@@ -56,9 +62,8 @@ export class DataSetBuffer {
     const { bytesMax = Number.POSITIVE_INFINITY } = this.#tools.spool
     if (this.#size > bytesMax) throw new ArchiveError('request.too-large', `larger than ${bytesMax} bytes`)
     if (this.#spool !== null) return this.#spool.write(fragment)
-    if (this.#size > this.#bytes.byteLength && !this.#grow(this.#size)) return this.#spill(fragment)
-    this.#bytes.set(fragment, this.#filled)
-    this.#filled = this.#size
+    if (this.#size > this.#taken && !this.#reserve()) return this.#spill(fragment)
+    this.#keep(fragment)
     return undefined
   }
 
@@ -71,8 +76,13 @@ export class DataSetBuffer {
         this.#leave?.()
       }
     }
-    const bytes = this.#bytes.byteLength === this.#filled ? this.#bytes : this.#bytes.slice(0, this.#filled)
-    this.#bytes = new Uint8Array(0)
+    // Not cleared first: every byte of it is written here.
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(this.#size).buffer as ArrayBuffer)
+    let at = 0
+    for (const piece of this.#takePieces()) {
+      bytes.set(piece, at)
+      at += piece.byteLength
+    }
     return { in: 'memory', bytes }
   }
 
@@ -84,24 +94,50 @@ export class DataSetBuffer {
 
   /** Gives up: nothing is left in memory or on disk. */
   async discard(): Promise<void> {
-    this.#bytes = new Uint8Array(0)
+    this.#takePieces()
     this.release()
     await this.#spool?.abort()
     this.#leave?.()
   }
 
-  /** @returns false when it must go to the disk */
-  #grow(least: number): boolean {
-    if (least > MEMORY_BYTES_MAX) return false
-    const doubled = this.#bytes.byteLength === 0 ? Math.max(FIRST_BYTES, this.#of.expectedBytes) : this.#filled * 2
-    const length = Math.min(Math.max(doubled, least), MEMORY_BYTES_MAX)
+  /** Takes from the budget what the size so far needs. @returns false when it must go to the disk */
+  #reserve(): boolean {
+    if (this.#size > MEMORY_BYTES_MAX) return false
+    const length = Math.min(Math.max(FIRST_BYTES, this.#taken * 2, this.#size), MEMORY_BYTES_MAX)
     if (!this.#tools.budget.take(this.#of.peer, length - this.#taken)) return false
     this.#taken = length
-    // Not cleared: it is filled before anybody reads it, and only what was filled is handed on.
-    const grown = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer as ArrayBuffer)
-    grown.set(this.#bytes.subarray(0, this.#filled))
-    this.#bytes = grown
     return true
+  }
+
+  #keep(fragment: Uint8Array): void {
+    if (fragment.byteLength >= SHORT_BYTES) {
+      this.#sealBlock()
+      this.#pieces.push(fragment)
+      return
+    }
+    if (this.#blockEnd + fragment.byteLength > this.#block.byteLength) {
+      this.#sealBlock()
+      this.#block = Buffer.allocUnsafeSlow(this.#pieces.length === 0 ? SHORT_BYTES : BLOCK_BYTES)
+      this.#blockStart = 0
+      this.#blockEnd = 0
+    }
+    this.#block.set(fragment, this.#blockEnd)
+    this.#blockEnd += fragment.byteLength
+  }
+
+  #sealBlock(): void {
+    if (this.#blockEnd > this.#blockStart) this.#pieces.push(this.#block.subarray(this.#blockStart, this.#blockEnd))
+    this.#blockStart = this.#blockEnd
+  }
+
+  #takePieces(): readonly Uint8Array[] {
+    this.#sealBlock()
+    const pieces = this.#pieces
+    this.#pieces = []
+    this.#block = new Uint8Array(0)
+    this.#blockStart = 0
+    this.#blockEnd = 0
+    return pieces
   }
 
   async #spill(fragment: Uint8Array): Promise<void> {
@@ -111,16 +147,13 @@ export class DataSetBuffer {
     const until = performance.now() + WAIT_MS
     while (this.#size <= SMALL_BYTES && performance.now() < until && !signal.aborted) {
       await budget.freed(until - performance.now())
-      if (!this.#grow(this.#size)) continue
-      this.#bytes.set(fragment, this.#filled)
-      this.#filled = this.#size
+      if (!this.#reserve()) continue
+      this.#keep(fragment)
       return
     }
     this.#leave = await spools.enter(peer, signal)
     this.#spool = new SpoolWriter(spoolDirectory, { ...spool, headBytes })
-    const start = this.#bytes.subarray(0, this.#filled)
-    this.#bytes = new Uint8Array(0)
-    await this.#spool.write(start)
+    for (const piece of this.#takePieces()) await this.#spool.write(piece)
     this.release()
     await this.#spool.write(fragment)
   }

@@ -61,8 +61,6 @@ export function storeService(services: StoreServices): DimseService {
     spools: new FairSlots(SPOOLS_MAX, SPOOLS_PER_PEER_MAX),
   }
   const walks = new FairSlots(WALKS_MAX, WALKS_PER_PEER_MAX)
-  /** Length of the data set an association sent last, in bytes. */
-  const lengths = new WeakMap<DimseSession, number>()
 
   async function take(message: IncomingMessage, session: DimseSession): Promise<StoreAnswer> {
     const refused = refusal(message, session)
@@ -77,7 +75,6 @@ export function storeService(services: StoreServices): DimseService {
       peer: keyOf(caller),
       signal,
       headBytes: buildHead(head).byteLength,
-      expectedBytes: lengths.get(session) ?? 0,
     })
     let bytes: ArrivedBytes
     try {
@@ -92,7 +89,6 @@ export function storeService(services: StoreServices): DimseService {
       await drained(message, session)
       return fault(error)
     }
-    lengths.set(session, buffer.size)
     try {
       const leave = await walks.enter(keyOf(caller), signal)
       try {
