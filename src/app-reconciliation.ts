@@ -4,13 +4,14 @@ import type { Database } from '#index/sqlite/database.ts'
 import { createEvidenceReader } from '#index/sqlite/evidence.ts'
 import type { JobHandler } from '#jobs/job-runner.ts'
 import type { NewInstance } from '#model/archive-object.ts'
+import type { LedgerDecision } from '#model/identity.ts'
 import type { IdentityDesk, IdentityLedger, IdentityReader } from '#model/identity-ledger.ts'
 import type { Job, JobQueue, NewJob } from '#model/job-queue.ts'
 import type { EvidenceReader, ImportDesk, Sender, StudyReconciliation } from '#model/reconciliation.ts'
 import type { Originator } from '#model/settings.ts'
 import { createImportDesk } from '#operations/import-desk.ts'
 import { BY_ITSELF } from '#operations/reconcile.ts'
-import { lateStudies, RECONCILE, RECONCILE_CANDIDATES } from '#operations/reconcile-jobs.ts'
+import { lateStudies, RECONCILE, RECONCILE_CANDIDATES, reconcileJobsFor } from '#operations/reconcile-jobs.ts'
 import { stateOf } from '#operations/reconciliation-state.ts'
 import { hasRules } from '#reconciliation/coercion-rules.ts'
 import { auditEvent } from '#security/audit.ts'
@@ -40,8 +41,11 @@ export interface ReconciliationParts {
 export interface Reconciliation {
   readonly imports: ImportDesk
   readonly handlers: { readonly [RECONCILE]: JobHandler; readonly [RECONCILE_CANDIDATES]: JobHandler }
-  /** Part of the caller's transaction. */
-  enqueue(work: readonly NewJob[]): void
+  /**
+   * What was decided of patients, orders and studies may be what studies waited for. Part of the transaction that keeps
+   * it, after it was applied.
+   */
+  follow(decisions: readonly LedgerDecision[]): void
   /** For the commit lane: part of its transaction. Costs one look-up while nobody told of any patient. */
   stored(instances: readonly NewInstance[], newStudies: ReadonlySet<string>): void
 }
@@ -143,7 +147,14 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
 
   return {
     imports,
-    enqueue,
+    follow(decisions) {
+      const work = [...reconcileJobsFor(decisions)]
+      for (const decision of decisions) {
+        const meant = decision.do === 'undo' ? ledger.entry(decision.entry)?.decision : decision
+        if (meant?.do === 'assign') work.push({ kind: RECONCILE, subject: meant.studyInstanceUID })
+      }
+      enqueue(work)
+    },
     handlers: {
       [RECONCILE]: reconcile,
       [RECONCILE_CANDIDATES]: async (job) => {

@@ -28,7 +28,6 @@ import { createDeletions } from '#operations/deletion.ts'
 import { createIdentityDesk, createTurns } from '#operations/identity-desk.ts'
 import { collectOrphans } from '#operations/orphans.ts'
 import { PERFORMED_STEP_JOB, performedStepHandler } from '#operations/performed-step.ts'
-import { reconcileJobsFor } from '#operations/reconcile-jobs.ts'
 import { createRendering } from '#operations/render-metadata.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { openVault } from '#quarantine/vault.ts'
@@ -184,8 +183,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     audit: (events) => securityWriter.appendAudit(events),
     wake: () => setImmediate(() => runner.wake()),
   })
-  /** What was told of patients and orders may be what studies waited for; part of the transaction that keeps it. */
-  const follow = (decisions: readonly LedgerDecision[]) => reconciliation.enqueue(reconcileJobsFor(decisions))
+  const follow = (decisions: readonly LedgerDecision[]) => reconciliation.follow(decisions)
   const runner = startJobRunner(jobs, {
     worker: `${hostname()}:${process.pid}`,
     elsewhere: ['commitment'],

@@ -4,7 +4,7 @@ import type { Decider, ImportDecision, ImportDesk } from '#model/reconciliation.
 import { orderChanges, unmatchedState } from '#reconciliation/coercion.ts'
 import { type CoerceTools, coerceStudy } from './coerce.ts'
 import { createReconciler, kept, type ReconcileTools } from './reconcile.ts'
-import { isOurs, isOutdated, stateOf } from './reconciliation-state.ts'
+import { activeAssignments, isOurs, isOutdated, stateOf } from './reconciliation-state.ts'
 
 const REASON_CHARACTERS_MAX = 2000
 
@@ -138,6 +138,11 @@ export function createImportDesk(tools: ImportDeskTools): ImportDesk {
     },
     async decide(id, decision, who) {
       reasonOf(decision.reason)
+      const { state, studyInstanceUID } = mustItem(id)
+      // Assigned elsewhere meanwhile: the item says so first.
+      if (state === 'open' && activeAssignments(ledger, studyInstanceUID).length > 0) {
+        await reconciler.reconcile(studyInstanceUID)
+      }
       return reconciler.alone(mustItem(id).studyInstanceUID, async () => {
         const item = mustItem(id)
         if (item.state === 'decided') {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ArchiveError } from '#errors.ts'
-import type { Candidate, ImportItem, LedgerPatient, Order, PatientKey } from '#model/identity.ts'
+import type { Candidate, ImportItem, LedgerEntry, LedgerPatient, Order, PatientKey } from '#model/identity.ts'
 import type { IdentityDesk, IdentityLedger, IdentityReader } from '#model/identity-ledger.ts'
 import type { Decider, EvidenceReader, Intention, StudyEvidence, StudyReconciliation } from '#model/reconciliation.ts'
 import { orderChanges, unmatchedState } from '#reconciliation/coercion.ts'
@@ -144,8 +144,19 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
       medium: study.sender.medium,
       decision: null,
       ...over,
-      ...(before?.earlier === undefined ? {} : { earlier: before.earlier }),
+      ...(before === undefined ? {} : earlierOf(before)),
     } satisfies ImportItem
+  }
+
+  /** What was taken back before, and what was taken back elsewhere since. */
+  function earlierOf({ earlier = [], decision, ...item }: ImportItem): Pick<ImportItem, 'earlier'> {
+    const gone = decision !== null && isOutdated(ledger, { ...item, decision })
+    const undo = gone ? ledger.entry(ledger.entry(decision.entries[0] ?? '')?.undoneBy ?? '') : undefined
+    if (!gone || undo === undefined) return earlier.length === 0 ? {} : { earlier }
+    const { action, patient, by, time } = decision
+    const { cause } = undo
+    const back = { action, patient, by, time, undoneBy: cause.by, undoneAt: undo.time, undoReason: cause.reason }
+    return { earlier: [...earlier, back] }
   }
 
   async function reconcile(uid: string): Promise<StudyReconciliation> {
@@ -157,21 +168,30 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
     }
     const [assigned] = activeAssignments(ledger, uid)
     if (assigned !== undefined) {
-      // Decided, and cut off before the item was written.
-      if (assigned.cause.reference === importItemId(uid) && item?.state !== 'decided') {
-        const patient = assigned.decision.do === 'assign' ? assigned.decision.patient : null
-        const orderId = assigned.decision.do === 'assign' ? assigned.decision.orderId : null
-        const { by, reason } = assigned.cause
-        const why = reason ?? 'assigned'
-        const candidates = item?.candidates ?? []
-        const decided = itemFor(study, { state: 'decided', reconciliation: 'coerced', why, candidates })
-        const { time, id } = assigned
-        await put({ ...decided, decision: { action: 'assign', patient, orderId, reason, by, time, entries: [id] } })
-      }
+      // Assigned elsewhere (ADT, the patient desk), or cut off before the item was written.
+      if (item?.state === 'open' || assigned.cause.reference === importItemId(uid)) await settle(study, assigned, item)
       return mustState(tools, uid)
     }
-    await act(study, decideStudy(study, ownOf(uid), suspectsOf(study), tools.options()), item)
+    const own = ownOf(uid)
+    const clear = own !== undefined && contradictions(criteriaOf(study, own, null, tools.options())).length === 0
+    const suspects = clear ? [{ patient: own, orders: ordersOf(own) }] : suspectsOf(study)
+    await act(study, decideStudy(study, own, suspects, tools.options()), item)
     return mustState(tools, uid)
+  }
+
+  /** The item of a study that was assigned says so. */
+  async function settle(
+    study: StudyEvidence,
+    { cause, decision, time, id }: LedgerEntry,
+    item: ImportItem | undefined,
+  ) {
+    if (item?.state === 'decided' || decision.do !== 'assign') return
+    const { patient, orderId } = decision
+    const { by, reason } = cause
+    const why = reason ?? `assigned by ${by}`
+    const candidates = item?.candidates ?? []
+    const decided = itemFor(study, { state: 'decided', reconciliation: 'coerced', why, candidates })
+    await put({ ...decided, decision: { action: 'assign', patient, orderId, reason, by, time, entries: [id] } })
   }
 
   async function act(study: StudyEvidence, match: Match, item: ImportItem | undefined): Promise<void> {
@@ -181,20 +201,26 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
       return
     }
     if (match.is === 'local' || match.is === 'none') {
-      if (item?.state !== 'open' || touched) return
-      const state =
-        match.is === 'local' ? 'local' : unmatchedState(study.patient.issuer, isOurs(tools, study.patient.issuer), true)
+      if (item === undefined) return
+      if (touched) return change(item, { ...waitingItem(study, match.why, []) })
+      if (item.state !== 'open') return
+      const { issuer } = study.patient
+      const state = match.is === 'local' ? 'local' : unmatchedState(issuer, isOurs(tools, issuer), true)
       const closed = itemFor(study, { state: 'decided', reconciliation: state, why: match.why, candidates: [] })
       await put({ ...closed, decision: { ...kept(BY_ITSELF, match.why), time: now().toISOString() } })
       return
     }
-    const waiting = itemFor(study, {
-      state: 'open',
-      reconciliation: 'waiting',
-      why: match.is === 'certain' ? `${match.why}; a person took an earlier decision back` : match.why,
-      candidates: match.candidates,
-    })
-    if (item === undefined || JSON.stringify(item) !== JSON.stringify(waiting)) await put(waiting)
+    const why = match.is === 'certain' ? `${match.why}; a person took an earlier decision back` : match.why
+    await change(item, waitingItem(study, why, match.candidates))
+  }
+
+  function waitingItem(study: StudyEvidence, why: string, candidates: readonly Candidate[]): ImportItem {
+    return itemFor(study, { state: 'open', reconciliation: 'waiting', why, candidates })
+  }
+
+  /** Puts an item that says something new. */
+  async function change(before: ImportItem | undefined, item: ImportItem): Promise<void> {
+    if (before === undefined || JSON.stringify(before) !== JSON.stringify(item)) await put(item)
   }
 
   async function assign(
@@ -261,8 +287,7 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
     if (against.length > 0) {
       const what = against.map(({ name }) => name.replace('-', ' ')).join(', ')
       const why = `meant for ${patient.issuer} ${patient.id} by ${who.by}, but ${what} differs`
-      const waiting = itemFor(study, { state: 'open', reconciliation: 'waiting', why, candidates: [candidate] })
-      if (item === undefined || JSON.stringify(item) !== JSON.stringify(waiting)) await put(waiting)
+      await change(item, waitingItem(study, why, [candidate]))
       return mustState(tools, uid)
     }
     const own = ownOf(uid)

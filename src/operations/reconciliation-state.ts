@@ -27,7 +27,7 @@ export function stateOf(readers: StateReaders, studyInstanceUID: string): StudyR
     candidates: item?.candidates.length ?? 0,
     item: item?.id ?? null,
   })
-  if (item !== undefined && !isOutdated(readers.ledger, item)) return tell(item.reconciliation, item.why)
+  if (item?.state === 'decided' && !isOutdated(readers.ledger, item)) return tell(item.reconciliation, item.why)
   const assigned = activeAssignments(readers.ledger, studyInstanceUID).at(0)
   if (assigned !== undefined) return tell('coerced', `assigned by ${assigned.cause.by}`)
   if (item !== undefined) return tell('waiting', item.why)

@@ -211,6 +211,29 @@ test('a study of ours whose name is somebody else waits: a mistyped number is no
   assert.match(state?.why ?? '', /another's/)
 })
 
+test('decided elsewhere: the worklist follows what ADT and the patient desk do to a study', async () => {
+  await hl7('ADT^A04^ADT_A01', ['EVN|A04|20261124080000', pid('4715', 'Elsewhere^Eva', '19850505', 'F'), 'PV1|1|O'])
+  const { folder, study } = disc('elsewhere', { patientName: 'Elsewhere^Eva', birthDate: '19850505' })
+  assert.equal((await importDisc(folder))[0]?.state, 'waiting')
+  const cause = { by: 'ada', rule: 'desk', reference: null, reason: 'moved by hand' }
+  const patient = { issuer: 'HOSP', id: '4715' }
+  const [entry] = await archive.identity.decide(
+    [{ do: 'assign', studyInstanceUID: study, patient, orderId: null, changes: [] }],
+    cause,
+    null,
+  )
+  await settled()
+  const decided = await item(study, 'decided')
+  assert.deepEqual([decided.decision?.by, decided.decision?.entries], ['ada', [entry?.id]])
+  await archive.identity.decide([{ do: 'undo', entry: entry?.id ?? '' }], { ...cause, reason: 'not hers' }, null)
+  await settled()
+  const open = await item(study, 'open')
+  assert.deepEqual(
+    open.earlier?.map(({ undoneBy, undoReason }) => [undoneBy, undoReason]),
+    [['ada', 'not hers']],
+  )
+})
+
 test('everything decided is there after a restart', async () => {
   const [before, study] = [await get('/api/v1/import-worklist?state=decided'), disc('after').study]
   await stop()
