@@ -19,6 +19,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'app-maintenance.ts',
     'app-server.ts',
     'app-dimse.ts',
+    'app-exchange.ts',
     'app-hl7.ts',
     'app-replay.ts',
     'app-reconciliation.ts',

@@ -20,6 +20,13 @@ export const originatorCommand: ArchiveCommand = {
     'ae-title': { type: 'string', value: 'TITLE', multiple: true, about: 'application entity title' },
     certificate: { type: 'string', value: 'SHA256', multiple: true, about: 'digest of its client certificate' },
     account: { type: 'string', value: 'NAME', multiple: true, about: 'account or token it sends with' },
+    'hl7-sender': { type: 'string', value: 'APP|FACILITY', multiple: true, about: 'HL7 v2 sender: MSH-3|MSH-4' },
+    'z-segment': {
+      type: 'string',
+      value: 'NAME=HOW',
+      multiple: true,
+      about: 'honour, inert or refuse; * for the rest',
+    },
     rule: { type: 'string', value: 'ID=ACTION', multiple: true, about: 'policy, e.g. P8=quarantine, B5=keep' },
     'private-elements': { type: 'string', value: 'HOW', about: 'keep or strip' },
     'tiff-class': { type: 'string', value: 'UID', multiple: true, about: 'SOP class whose TIFF preamble may stay' },
@@ -83,6 +90,7 @@ const MANY = {
   certificate: 'certificates',
   account: 'accounts',
   'tiff-class': 'tiffSopClasses',
+  'hl7-sender': 'hl7Senders',
 } as const
 
 function fromFlags(given: Given): { readonly [key: string]: unknown } {
@@ -95,12 +103,17 @@ function fromFlags(given: Given): { readonly [key: string]: unknown } {
     const values = texts(given, flag)
     if (values.length > 0) asked[key] = values
   }
-  const rules = texts(given, 'rule').map((rule) => {
-    const [id = '', how = ''] = rule.split('=')
-    if (id === '' || how === '') throw new UsageError(`--rule wants ID=ACTION, not ${rule}`)
-    return [id, how]
-  })
-  if (rules.length > 0) asked['rules'] = Object.fromEntries(rules)
+  for (const [flag, key] of [
+    ['rule', 'rules'],
+    ['z-segment', 'zSegments'],
+  ] as const) {
+    const rows = texts(given, flag).map((row) => {
+      const [id = '', how = ''] = row.split('=')
+      if (id === '' || how === '') throw new UsageError(`--${flag} wants NAME=HOW, not ${row}`)
+      return [id, how]
+    })
+    if (rows.length > 0) asked[key] = Object.fromEntries(rows)
+  }
   const document = text(given, 'document')
   const reviewedOn = text(given, 'reviewed-on')
   const validUntil = text(given, 'valid-until')
