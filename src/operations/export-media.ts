@@ -8,15 +8,16 @@ import { pipeline } from 'node:stream/promises'
 import { ArchiveError } from '#errors.ts'
 import type { StoredInstance } from '#model/archive-object.ts'
 import type { SegmentStore } from '#model/segment-store.ts'
-import { type ByteSource, memorySource, READ_BYTES_MAX } from '#standards/byte-source.ts'
+import { type ByteSource, copyOf, memorySource, READ_BYTES_MAX } from '#standards/byte-source.ts'
+import { readDataSet } from '#standards/dicom/data-set.ts'
 import { type Egress, planEgress } from '#standards/dicom/egress.ts'
 import { DicomError } from '#standards/dicom/errors.ts'
-import { overlayFrom } from '#standards/dicom/overlay.ts'
 import { PREAMBLE_BYTES } from '#standards/dicom/preamble.ts'
 import { EXPLICIT_LITTLE_ENDIAN, transferSyntax } from '#standards/dicom/transfer-syntax.ts'
 import { nodeDisk, systemCode, writeFailure } from '#storage/disk.ts'
 import { type ZipEntry, zipStream } from '#storage/zip-writer.ts'
 import { buildDicomdir } from './dicomdir.ts'
+import { egressOptions } from './egress-options.ts'
 import { type ExportSummary, type ExportTools, studiesOf } from './export.ts'
 import { ISO_FILE_BYTES_MAX, IsoWriter } from './iso-image.ts'
 import { DIRECTORY_TAGS, type MediaInstance, metadataCodes, metadataText } from './media-record.ts'
@@ -241,11 +242,10 @@ async function prepare(tools: MediaTools, instance: StoredInstance): Promise<Lea
     throw new ArchiveError('storage.damaged', 'its bytes do not have the digest they were kept with')
   }
   const syntax = transferSyntax(transferSyntaxUID)
-  const options = {
-    ...(syntax?.encapsulated === false ? { transferSyntaxUID: EXPLICIT_LITTLE_ENDIAN } : {}),
-    overlay: overlayFrom(instance.overlay),
+  const options = egressOptions(instance, syntax?.encapsulated === false ? EXPLICIT_LITTLE_ENDIAN : undefined)
+  if (small) {
+    return { egress: planEgress({ source: alone(memorySource(Buffer.concat(pieces))) }, options), close: () => {} }
   }
-  if (small) return { egress: planEgress({ source: memorySource(Buffer.concat(pieces)) }, options), close: () => {} }
   const source = tools.open(instance)
   try {
     const ranged = async (start: number, end: number) => {
@@ -255,12 +255,32 @@ async function prepare(tools: MediaTools, instance: StoredInstance): Promise<Lea
       }
       return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
     }
-    return { egress: planEgress({ source, read: ranged }, options), close: () => source.close() }
+    return { egress: planEgress({ source: alone(source), read: ranged }, options), close: () => source.close() }
   } catch (error) {
     source.close()
     throw error
   }
 }
+
+/**
+ * The object without a second format: a preamble of zeros, and without the Data Set Trailing Padding in which a TIFF
+ * keeps what does not fit its preamble.
+ */
+function alone(source: ByteSource): ByteSource {
+  if (source.read(0, PREAMBLE_BYTES).every((byte) => byte === 0)) return source
+  const { base, encoding } = openPart10(source)
+  const padding = base === null ? undefined : readDataSet(source, encoding, base, source.size).get(TRAILING_PADDING)
+  const size = padding?.headerOffset ?? source.size
+  return {
+    size,
+    read(start, end) {
+      const bytes = source.read(start, Math.min(end, size))
+      return start >= PREAMBLE_BYTES ? bytes : copyOf(bytes).fill(0, 0, Math.max(0, PREAMBLE_BYTES - start))
+    },
+  }
+}
+
+const TRAILING_PADDING = 0xfffcfffc
 
 async function read(tools: MediaTools, { location }: StoredInstance, start: number, end: number): Promise<Uint8Array> {
   const bytes = await tools.segments.read(location, { start, end })

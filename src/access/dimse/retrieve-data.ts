@@ -1,8 +1,8 @@
 import { ArchiveError } from '#errors.ts'
-import type { StoredInstance, StoredOverlayEvent } from '#model/archive-object.ts'
+import type { StoredInstance } from '#model/archive-object.ts'
+import { egressOptions } from '#operations/egress-options.ts'
 import { memorySource, READ_BYTES_MAX } from '#standards/byte-source.ts'
 import { canLeaveAs, type Egress, planEgress } from '#standards/dicom/egress.ts'
-import type { Overlay } from '#standards/dicom/overlay.ts'
 import { EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, transferSyntax } from '#standards/dicom/transfer-syntax.ts'
 import type { DataSetPieces } from '#standards/dimse/association.ts'
 import { asArchiveErrors } from '../dicomweb/data-set-bytes.ts'
@@ -47,7 +47,7 @@ export class InstanceData {
 
   async #rewritten(instance: StoredInstance, transferSyntaxUID: string): Promise<Egress> {
     const { location } = instance
-    const options = { transferSyntaxUID, overlay: overlayOf(instance.overlay) }
+    const options = egressOptions(instance, transferSyntaxUID)
     const deflated = transferSyntax(instance.transferSyntaxUID)?.deflated === true
     if (location.length <= IN_MEMORY_MAX || deflated) {
       if (location.length > READ_BYTES_MAX) {
@@ -61,16 +61,6 @@ export class InstanceData {
     const read = (start: number, end: number) => this.#reads.read(location, start, end)
     return asArchiveErrors(() => paged.run((source) => planEgress({ source, read }, options)))
   }
-}
-
-function overlayOf(events: readonly StoredOverlayEvent[]): Overlay {
-  return events.map((event) => ({
-    ...event,
-    changes: event.changes.map(({ path, vr, values }) => ({
-      path,
-      value: values === null ? null : { vr, strings: values },
-    })),
-  }))
 }
 
 /** Leaves out what a Part 10 file has before its data set. */
