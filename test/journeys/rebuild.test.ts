@@ -18,11 +18,16 @@ import { importAll, stowOne } from './doors.ts'
  */
 const TABLES: { readonly [name: string]: string } = {
   total: 'select patients, studies, series, instances, bytes from total',
-  patient: 'select id, issuer, identifier, issuer_assumed, name, name_key, birth_date, sex, studies from patient',
-  patient_name: 'select n.name_key, p.id from patient_name n join patient p on p.key = n.patient',
+  patient: `select p.id, p.issuer, p.identifier, p.issuer_assumed, p.name, p.name_key, p.birth_date, p.sex, p.studies,
+    p.authority, p.demographics, p.stated, i.id merged_into, p.merged_how, p.merge_entry, s.id survivor from patient p
+    left join patient i on i.key = p.merged_into left join patient s on s.key = p.survivor`,
+  patient_name: 'select n.name_key, n.said, p.id from patient_name n join patient p on p.key = n.patient',
+  ledger_entry: 'select key, id, time, kind, cause, decision, undone_by, inert from ledger_entry',
+  ledger_subject: 'select subject, entry from ledger_subject',
   study: `select s.uid, p.id patient, date, time, mods, s.name_key, modalities, pid, accession, study_id, description,
-    referring, s.name, s.birth_date, s.sex, zone, instant, zone_assumed, series, instances, bytes, extra
-    from study s join patient p on p.key = s.patient`,
+    referring, s.name, s.birth_date, s.sex, zone, instant, zone_assumed, series, instances, bytes, extra,
+    o.id owner, overlay, overlay_version, arrived
+    from study s join patient p on p.key = s.patient join patient o on o.key = s.owner`,
   study_word: 'select word, s.uid from study_word w join study s on s.key = w.study',
   day_count: 'select date, n from day_count where n > 0',
   lookup: 'select attribute, value, count(*) n from lookup group by attribute, value',
@@ -87,6 +92,26 @@ async function searched(agent: http.Agent, server: LiveServer): Promise<string[]
   return told.toSorted()
 }
 
+/** A merge that was taken back, one that stands, and a name fix. */
+async function decide(agent: http.Agent, server: LiveServer): Promise<void> {
+  const listed = await request(agent, `${server.url}/api/v1/patients?limit=10`)
+  const { items } = JSON.parse(listed.body.toString()) as { items: readonly { readonly id: string }[] }
+  const [one, other] = items.map(({ id }) => id)
+  assert.ok(one !== undefined && other !== undefined, 'there are two patients')
+  const post = async (path: string, body: object) => {
+    const answer = await request(agent, `${server.url}/api/v1/patients/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: [Buffer.from(JSON.stringify(body))],
+    })
+    assert.ok(answer.status < 300, answer.body.toString())
+  }
+  await post(`${one}/merge`, { into: { patientId: other }, reason: 'the same' })
+  await post(`${one}/unmerge`, { reason: 'not the same' })
+  await post(`${other}/merge`, { into: { patientId: one }, reason: 'the same after all' })
+  await post(`${one}/name`, { name: 'REBUILT^NAME', reason: 'mistyped' })
+}
+
 test('rebuild-index: the index made anew says what the old one said', { timeout: 120_000 }, async (context) => {
   const data = place(context, 'rebuild')
   const agent = new http.Agent({ keepAlive: true })
@@ -128,6 +153,7 @@ test('rebuild-index: the index made anew says what the old one said', { timeout:
     body: [Buffer.from('{"reason":"looked at"}')],
   })
   assert.equal(released.status, 200, released.body.toString())
+  await decide(agent, server)
   const told = await searched(agent, server)
   assert.equal(await server.stop(), 0)
 
@@ -146,6 +172,7 @@ test('rebuild-index: the index made anew says what the old one said', { timeout:
     'deletion',
     'quarantine',
     'lookup',
+    'ledger_entry',
   ]) {
     assert.ok((before[table]?.length ?? 0) > 0, `${table} was compared`)
   }
