@@ -39,7 +39,7 @@ export interface CommitmentOptions extends CheckOptions {
   readonly report: (error: unknown, subject: string) => void
 }
 
-const LEASE_MS = 60_000
+const LEASE_MS = 20_000
 const LOOK_MS = 5_000
 /** Doubling pauses: the last try comes about a day after the first. */
 const ATTEMPTS_MAX = 32
