@@ -12,6 +12,7 @@ import { type ByteSource, copyOf, memorySource, READ_BYTES_MAX } from '#standard
 import { readDataSet } from '#standards/dicom/data-set.ts'
 import { type Egress, planEgress } from '#standards/dicom/egress.ts'
 import { DicomError } from '#standards/dicom/errors.ts'
+import { openPart10 } from '#standards/dicom/open.ts'
 import { PREAMBLE_BYTES } from '#standards/dicom/preamble.ts'
 import { EXPLICIT_LITTLE_ENDIAN, transferSyntax } from '#standards/dicom/transfer-syntax.ts'
 import { nodeDisk, systemCode, writeFailure } from '#storage/disk.ts'
