@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ArchiveError } from '#errors.ts'
-import { type JournalEntry, openJournal, readJournalEntry, replayJournal } from './journal.ts'
+import { openJournal, type PlacedEntry, readJournalEntry, replayJournal } from './journal.ts'
 import { openMemorySegments } from './memory-segments.ts'
 
-async function all(entries: AsyncIterable<JournalEntry>): Promise<JournalEntry[]> {
-  const collected: JournalEntry[] = []
+async function all(entries: AsyncIterable<PlacedEntry>): Promise<PlacedEntry[]> {
+  const collected: PlacedEntry[] = []
   for await (const entry of entries) collected.push(entry)
   return collected
 }
