@@ -1,5 +1,6 @@
 /** The acceptor's side: an association asked for over a stream. PS3.8 sections 7.1 and 9.2. */
 import type { Duplex } from 'node:stream'
+import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../dicom/write.ts'
 import {
   type DecodedRequest,
   DICOM_APPLICATION_CONTEXT,
@@ -26,8 +27,9 @@ export type AttemptEnd =
 
 export interface AcceptOptions {
   readonly limits?: AssociationLimits
-  readonly implementationClassUID: string
-  /** At most 16 characters. */
+  /** Ours when absent. */
+  readonly implementationClassUID?: string
+  /** At most 16 characters; ours when absent. */
   readonly implementationVersionName?: string
   /** Told why when no association came about, and how it ended when one did. Once. */
   readonly onEnd?: (end: AttemptEnd, request: AssociationRequest | null) => void
@@ -85,7 +87,7 @@ function encodeAnswer(decoded: DecodedRequest, answer: Accepting, own: OwnUserIn
 export async function acceptAssociation(
   stream: Duplex,
   decide: (request: AssociationRequest) => Promise<AssociationAnswer>,
-  options: AcceptOptions,
+  options: AcceptOptions = {},
 ): Promise<Association | null> {
   const limits = options.limits ?? DEFAULT_ASSOCIATION_LIMITS
   let established: EstablishedAssociation | null = null
@@ -133,8 +135,8 @@ export async function acceptAssociation(
     const contexts = acceptedContexts(decoded.request, answer)
     const bytes = encodeAnswer(decoded, answer, {
       pduLengthMax: limits.pduLengthMax,
-      implementationClassUID: options.implementationClassUID,
-      implementationVersionName: options.implementationVersionName ?? null,
+      implementationClassUID: options.implementationClassUID ?? IMPLEMENTATION_CLASS_UID,
+      implementationVersionName: options.implementationVersionName ?? IMPLEMENTATION_VERSION_NAME,
       operations: answer.operations,
       roles: answer.roles,
       extended: answer.extended,

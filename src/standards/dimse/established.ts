@@ -75,8 +75,8 @@ export class EstablishedAssociation implements Association {
   #unclaimedCount = 0
   /** Our requests waiting for responses, by message id; null: nobody waits any more. */
   readonly #calls = new Map<number, Inbox<Message> | null>()
-  /** Requests of the peer not answered yet, by message id. */
-  readonly #inWork = new Set<number>()
+  /** Requests of the peer not answered yet: how many of a message id, which not every peer keeps unique. */
+  readonly #inWork = new Map<number, number>()
   #messageId = 0
   #heldBytes = 0
   #paused = false
@@ -84,6 +84,8 @@ export class EstablishedAssociation implements Association {
   #end: AssociationEnd | null = null
   #tellEnd: (end: AssociationEnd) => void = () => undefined
   readonly #idle: NodeJS.Timeout
+  #releasing = false
+  #lastCall: NodeJS.Timeout | null = null
 
   constructor(
     stream: Duplex,
@@ -140,14 +142,21 @@ export class EstablishedAssociation implements Association {
   }
 
   releaseAsked(): void {
-    // A message of ours that is on its way is finished first: PS3.8 table 9-10, AR-7.
-    void this.#sending.then(() => this.#upper.event('Evt14'))
+    // What the peer asked before is answered first, within reason: PS3.8 table 9-10, AR-7.
+    this.#releasing = true
+    if (this.#inWork.size === 0 || this.#upper.state !== 'Sta8') this.#agreeToRelease()
+    else this.#lastCall = setTimeout(() => this.#upper.event('Evt14'), this.#limits.artimMs)
+  }
+
+  #agreeToRelease(): void {
+    this.#sending.then(() => this.#upper.event('Evt14'))
   }
 
   finish(end: AssociationEnd): void {
     if (this.#end !== null) return
     this.#end = end
     clearTimeout(this.#idle)
+    if (this.#lastCall !== null) clearTimeout(this.#lastCall)
     const error = this.#error()
     this.#reader.fail(error)
     this.#writer.fail(error)
@@ -180,7 +189,7 @@ export class EstablishedAssociation implements Association {
         return
       }
     } else if (command.messageId !== undefined && command.commandField !== COMMAND.C_CANCEL_RQ) {
-      this.#inWork.add(command.messageId)
+      this.#inWork.set(command.messageId, (this.#inWork.get(command.messageId) ?? 0) + 1)
     }
     this.#unclaimedCount++
     this.#unclaimed.push(message)
@@ -256,7 +265,12 @@ export class EstablishedAssociation implements Association {
     }
     this.#idle.refresh()
     const id = command.messageIdBeingRespondedTo
-    if (id !== undefined && isResponse(command) && !isPending(command.status ?? 0)) this.#inWork.delete(id)
+    if (id !== undefined && isResponse(command) && !isPending(command.status ?? 0)) {
+      const left = (this.#inWork.get(id) ?? 1) - 1
+      if (left === 0) this.#inWork.delete(id)
+      else this.#inWork.set(id, left)
+      if (this.#releasing && this.#inWork.size === 0) this.#agreeToRelease()
+    }
   }
 
   async #writeOut(chunks: readonly Uint8Array[]): Promise<void> {
