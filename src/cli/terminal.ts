@@ -103,3 +103,8 @@ export function plain(text: string): string {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }
+
+/** `1 file`, `2 files`. */
+export function fileCount(files: number): string {
+  return `${files} file${files === 1 ? '' : 's'}`
+}

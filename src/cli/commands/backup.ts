@@ -4,7 +4,7 @@ import { aboutKeys } from '#operations/backup.ts'
 import { restore } from '#operations/restore.ts'
 import { type ArchiveCommand, type Flag, type Given, isSet, needed, type OwnCommand, text } from '../command.ts'
 import { lockDataDirectory } from '../data-lock.ts'
-import { sizeText } from '../terminal.ts'
+import { fileCount, sizeText } from '../terminal.ts'
 
 const PASSPHRASE: Flag = {
   type: 'string',
@@ -42,7 +42,7 @@ export const backupCommand: ArchiveCommand = {
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
     await emit({
       json: { summary: { files: files.length, bytes, keys, time, seconds: seconds() } },
-      text: `${files.length} files, ${sizeText(bytes)} in ${seconds()} s: the archive as it was at ${time}`,
+      text: `${fileCount(files.length)}, ${sizeText(bytes)} in ${seconds()} s: the archive as it was at ${time}`,
       note: aboutKeys(manifest),
     })
     return 0
@@ -74,7 +74,7 @@ export const restoreCommand: OwnCommand = {
     const { files, bytes, time, keyRestored } = summary
     await emit({
       json: { summary: { ...summary, seconds: seconds() } },
-      text: `${files} files, ${sizeText(bytes)} in ${seconds()} s: the archive as it was at ${time}`,
+      text: `${fileCount(files)}, ${sizeText(bytes)} in ${seconds()} s: the archive as it was at ${time}`,
       ...(keyRestored ? {} : { note: 'Put keys/key back from where it is kept, before the first start.' }),
     })
     return 0

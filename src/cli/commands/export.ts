@@ -17,7 +17,7 @@ import {
   texts,
   UsageError,
 } from '../command.ts'
-import { sizeText } from '../terminal.ts'
+import { fileCount, sizeText } from '../terminal.ts'
 
 export const exportCommand: ArchiveCommand = {
   runs: 'in-owner',
@@ -113,7 +113,7 @@ class Tally {
     const but = failed === 0 ? '' : `, ${failed} could not be given`
     await this.#emit({
       json: { summary },
-      text: `${files} file${files === 1 ? '' : 's'}, ${sizeText(bytes)} in ${seconds} s${but}`,
+      text: `${fileCount(files)}, ${sizeText(bytes)} in ${seconds} s${but}`,
     })
     return failed === 0 ? 0 : 2
   }

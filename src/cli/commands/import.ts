@@ -4,7 +4,7 @@ import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
 import type { Archive } from '../../app.ts'
 import { hl7Limits } from '../../app-hl7.ts'
 import { type ArchiveCommand, type Emit, type ExitStatus, type Flag, type Given, isSet, text } from '../command.ts'
-import { oneLine, sizeText } from '../terminal.ts'
+import { fileCount, oneLine, sizeText } from '../terminal.ts'
 import { intentionOf, noting, type ReconciledEvent, reconciled, reconciliationText } from './import-reconciliation.ts'
 
 const FLAGS: { readonly [name: string]: Flag } = {
@@ -121,7 +121,7 @@ function lineText(line: ImportLine): string {
 }
 
 function summaryText(summary: ImportSummary, judgeOnly: boolean): string {
-  const parts = [`${summary.files} files, ${sizeText(summary.bytes)} in ${summary.seconds} s`]
+  const parts = [`${fileCount(summary.files)}, ${sizeText(summary.bytes)} in ${summary.seconds} s`]
   if (!judgeOnly) parts.push(`${summary.stored} stored`)
   if (summary.duplicates > 0) parts.push(`${summary.duplicates} already there`)
   if (summary.sanitised > 0) parts.push(`${summary.sanitised} sanitised`)

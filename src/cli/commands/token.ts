@@ -21,7 +21,7 @@ export const tokenCommand: ArchiveCommand = {
   },
   operandCount: [1, 2],
   more: 'create prints the token and nothing else; it is kept nowhere and takes effect at once.',
-  async run({ tokens }, given, emit) {
+  async run({ tokens, reader }, given, emit) {
     switch (action(given, ['create', 'list', 'revoke'])) {
       case 'create': {
         const patients = texts(given, 'patient')
@@ -40,6 +40,11 @@ export const tokenCommand: ArchiveCommand = {
           'local',
           null,
         )
+        for (const id of patients) {
+          if ((await reader.patientIds(id, issuer ?? undefined)).length > 0) continue
+          const whose = issuer === null ? id : `${id} of issuer ${issuer}`
+          await emit({ note: `No patient ${whose} is known yet: this token shows nothing until there is one.` })
+        }
         await emit({ json: { token, ...view }, text: token })
         return 0
       }

@@ -1,4 +1,5 @@
 import type { Job, JobQueue, JobState, Lease } from '#model/job-queue.ts'
+import { keyCursor } from './cursor.ts'
 import type { Database, SqlParam } from './database.ts'
 
 const ATTEMPTS_MAX = 5
@@ -162,7 +163,7 @@ export function createSqliteJobQueue(db: Database): JobQueue {
       }
       if (cursor !== undefined) {
         where.push('key < ?')
-        params.push(/^\d{1,15}$/.test(cursor) ? Number(cursor) : 0)
+        params.push(keyCursor(cursor))
       }
       const rows = db.all<Row>(
         `select ${COLUMNS} from job ${where.length === 0 ? '' : `where ${where.join(' and ')}`} order by key desc limit ?`,

@@ -1,4 +1,5 @@
 import type { HeldItem, QuarantineItem, QuarantineStore } from '#model/quarantine.ts'
+import { keyCursor } from './cursor.ts'
 import type { Database, SqlParam } from './database.ts'
 
 interface Row {
@@ -56,7 +57,7 @@ export function createQuarantineStore(db: Database): QuarantineStore {
       also('state = ?', state)
       also('sha256 = ?', sha256)
       also('uid = ?', sopInstanceUid)
-      also('key < ?', cursor === undefined ? undefined : Number.parseInt(cursor, 10) || 0)
+      also('key < ?', cursor === undefined ? undefined : keyCursor(cursor))
       const rows = db.all<Row>(
         `select * from quarantine where ${where.join(' and ')} order by key desc limit ?`,
         ...params,
