@@ -71,5 +71,25 @@ test('patient page in Chromium: merge, see it, fix the name, take it back', { ti
   await shoot('patient-undone')
   await page.goto(`${server.url}/#/patients`)
   await page.getByRole('link', { name: 'Fixture, Felix' }).waitFor()
+
+  // A correction of an object shows with its study, and is taken back there.
+  await page.getByRole('link', { name: 'Fixture, Felix' }).click()
+  await page.locator('section.card.flush tbody a').first().click()
+  await page.getByText('1 series').waitFor()
+  const study = new URL(page.url()).hash.split('/').at(-1)
+  const answer = await fetch(`${server.url}/api/v1/studies/${study}/correct`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ changes: [{ path: '00081030', values: ['Another study'] }], reason: 'wrong protocol' }),
+  })
+  assert.equal(answer.status, 200, await answer.text())
+  await page.reload()
+  await page.getByText('00081030 is now Another study').waitFor()
+  await page.locator('dd', { hasText: 'Another study' }).waitFor()
+  await shoot('study-corrected')
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await page.locator('li input[name=reason]').fill('it was right')
+  await page.getByRole('button', { name: 'Take back' }).click()
+  await page.locator('dd', { hasText: 'Fixture study' }).waitFor()
   assert.deepEqual(complaints, [])
 })

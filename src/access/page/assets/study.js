@@ -1,5 +1,7 @@
-import { search, value } from './api.js'
-import { day, fill, h, person, problem, table } from './dom.js'
+import { ask, search, value } from './api.js'
+import { day, fill, h, person, problem, say, table } from './dom.js'
+import { ledgerCard } from './ledger.js'
+import { may } from './session.js'
 
 const SERIES_MAX = 200
 const INSTANCES_PAGE = 100
@@ -7,9 +9,10 @@ const INSTANCES_PAGE = 100
 /** One study: its series, and the objects of each when it is opened. */
 export async function studyPage(main, place) {
   const [uid] = place.rest
-  const [studies, series] = await Promise.all([
+  const [studies, series, decided] = await Promise.all([
     search('studies', new URLSearchParams({ StudyInstanceUID: uid, includefield: '00081030', limit: '1' })),
     search(`studies/${uid}/series`, new URLSearchParams({ includefield: '0008103E', limit: String(SERIES_MAX) })),
+    may('identity.read') ? ask(`/api/v1/ledger?study=${encodeURIComponent(uid)}&limit=50`) : { items: [], next: null },
   ])
   if (!place.current()) return
   const [study] = studies
@@ -56,6 +59,10 @@ export async function studyPage(main, place) {
         ]),
       ),
     ),
+    ledgerCard(decided.items, decided.next !== null, async (text) => {
+      say(text)
+      await studyPage(main, place)
+    }),
     h('h2', {}, `${series.length === SERIES_MAX ? 'First ' : ''}${series.length} series`),
     series.map((row, index) => seriesCard(uid, row, index === 0 && series.length === 1)),
   )
