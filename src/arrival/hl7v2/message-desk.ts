@@ -293,25 +293,21 @@ function brokenFault(why: NonNullable<MessageEnvelope['broken']>, bytesMax: numb
   }
 }
 
-const CONDITION_OF: { readonly [code: string]: Condition } = {
-  'identity.cycle': 205,
-  'identity.merged': 205,
-  'identity.conflict': 205,
-  'identity.unknown': 204,
-  'identity.undone': 204,
+/** What the ledger refuses, as a sender is told: numbers of other patients stay here. */
+const REFUSALS: { readonly [code: string]: readonly [condition: Condition, sentence: string] } = {
+  'identity.cycle': [205, 'the surviving patient already lives on as the prior one'],
+  'identity.merged': [205, 'the prior patient is merged into another one already'],
+  'identity.conflict': [205, 'this contradicts what is known'],
+  'identity.unknown': [204, 'what this is about is not known'],
+  'identity.undone': [204, 'what this is about was taken back already'],
 }
 
 /** What the ledger has against it, at the field that names the patient. */
-function refusalFault({ code, detail }: Refusal, message: Hl7Message): Hl7Error {
-  const condition = CONDITION_OF[code] ?? 207
+function refusalFault({ code }: Refusal, message: Hl7Message): Hl7Error {
+  const [condition, sentence] = REFUSALS[code] ?? [207, 'the ledger refuses it']
   const segment = message.first('MRG') === undefined ? 'PID' : 'MRG'
-  const field = segment === 'MRG' ? 1 : 3
-  return new Hl7Error(failures[code].ack, condition, `${code}: ${detail}`, {
-    segment,
-    sequence: 1,
-    field,
-    repetition: 1,
-  })
+  const at = { segment, sequence: 1, field: segment === 'MRG' ? 1 : 3, repetition: 1 }
+  return new Hl7Error(failures[code].ack, condition, `${code}: ${sentence}`, at)
 }
 
 function identifiersOrNone(message: Hl7Message): readonly string[] {
