@@ -95,6 +95,9 @@ async function stateAfter(
 const WORDS = { local: 'ours', coerced: 'assigned', waiting: 'waits on the import worklist', foreign: 'foreign' }
 
 export function reconciliationText({ studyInstanceUID, state, why, candidates, item }: StudyReconciliation): string {
-  const waits = state === 'waiting' && item !== null ? ` as ${item}, ${candidates} candidates` : ''
+  const waits =
+    state === 'waiting' && item !== null
+      ? ` as ${item}, ${candidates} ${candidates === 1 ? 'candidate' : 'candidates'}`
+      : ''
   return oneLine(`study ${studyInstanceUID} ${WORDS[state]}${waits}: ${why}`)
 }

@@ -94,7 +94,9 @@ export const importWorklistCommand: ArchiveCommand = {
 
 function shortText({ id, arrivedAs, candidates, why, reconciliation }: ImportItem): string {
   const who = `${arrivedAs.name ?? 'no name'} ${arrivedAs.birthDate ?? ''} ${arrivedAs.id}`
-  return oneLine(`${id}  ${reconciliation.padEnd(8)} ${who}  ${candidates.length} candidates: ${why}`)
+  return oneLine(
+    `${id}  ${reconciliation.padEnd(8)} ${who}  ${candidates.length} ${candidates.length === 1 ? 'candidate' : 'candidates'}: ${why}`,
+  )
 }
 
 function longText(item: ImportItem): string {
