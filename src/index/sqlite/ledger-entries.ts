@@ -25,6 +25,9 @@ export interface KeptEntry extends LedgerEntry {
 
 const COLUMNS = 'e.key, e.id, e.time, e.cause, e.decision, e.undone_by, e.inert'
 
+/** An undoing has no effect of its own; what was undone, or said nothing new, has none either. */
+const IN_FORCE = "e.undone_by is null and e.inert = 0 and e.kind <> 'undo'"
+
 /**
  * Place of an entry in the order of all decisions, from its id `<sequence>.<position>`.
  * @throws ArchiveError 'request.malformed'
@@ -37,6 +40,8 @@ export function entryOrder(id: string): number {
 }
 
 export const patientSubject = (patientId: string): string => `p${patientId}`
+/** Corrections of a patient apart from what registers say, which is said again every night. */
+export const correctionSubject = (patientId: string): string => `c${patientId}`
 export const studySubject = (studyInstanceUID: string): string => `s${studyInstanceUID}`
 export const orderSubject = (orderId: string): string => `o${orderId}`
 export const stepSubject = (sopInstanceUID: string): string => `m${sopInstanceUID}`
@@ -71,6 +76,9 @@ function subjectsOf(decision: LedgerDecision, idOf: (key: PatientKey) => string)
   const subjects = new Set(patientsOf(decision).map((key) => patientSubject(idOf(key))))
   const study = studyOf(decision)
   if (study !== null) subjects.add(studySubject(study))
+  if (decision.do === 'overlay' && decision.scope.of === 'patient') {
+    subjects.add(correctionSubject(idOf(decision.scope.patient)))
+  }
   if (decision.do === 'order') subjects.add(orderSubject(decision.order.id))
   if (decision.do === 'perform') subjects.add(stepSubject(decision.step.sopInstanceUID))
   return subjects
@@ -80,8 +88,9 @@ function subjectsOf(decision: LedgerDecision, idOf: (key: PatientKey) => string)
 export interface EntryStore {
   get(id: string): KeptEntry | undefined
   byKey(key: number): KeptEntry | undefined
-  /** Entries about something, oldest first; those in force, or all. */
-  about(subject: string, which: 'in-force' | 'all'): readonly KeptEntry[]
+  /** Decisions in force about something, oldest first; of one kind, or all. */
+  inForce(subject: string, kind?: LedgerDecision['do']): readonly KeptEntry[]
+  isInForce(subject: string): boolean
   /** Any entry at all, undone or not: what no decision ever named needs no second look. */
   isNamed(subject: string): boolean
   add(entry: LedgerEntry, inert: boolean): void
@@ -102,15 +111,19 @@ export function createEntryStore(db: Database): EntryStore {
       const row = db.get<Row>(`select ${COLUMNS} from ledger_entry e where e.key = ?`, key)
       return row === undefined ? undefined : entryOf(row)
     },
-    about(subject, which) {
-      const force = which === 'all' ? '' : "and e.undone_by is null and e.inert = 0 and e.kind <> 'undo'"
+    inForce(subject, kind) {
       return db
         .all<Row>(
           `select ${COLUMNS} from ledger_subject b cross join ledger_entry e on e.key = b.entry
-           where b.subject = ? ${force} order by b.entry`,
-          subject,
+           where b.subject = ? and ${IN_FORCE} ${kind === undefined ? '' : 'and e.kind = ?'} order by b.entry`,
+          ...[subject, ...(kind === undefined ? [] : [kind])],
         )
         .map(entryOf)
+    },
+    isInForce(subject) {
+      const sql = `select 1 from ledger_subject b cross join ledger_entry e on e.key = b.entry
+        where b.subject = ? and ${IN_FORCE} limit 1`
+      return db.get(sql, subject) !== undefined
     },
     isNamed: (subject) => db.get('select 1 from ledger_subject where subject = ? limit 1', subject) !== undefined,
     add(entry, inert) {

@@ -19,7 +19,7 @@ export function createLedgerOrders(db: Database, entries: EntryStore): LedgerOrd
   return {
     refreshOrder(id, patientOf) {
       let order: Order | undefined
-      for (const { decision } of entries.about(orderSubject(id), 'in-force')) {
+      for (const { decision } of entries.inForce(orderSubject(id))) {
         if (decision.do === 'order') order = decision.order
       }
       if (order === undefined) {
@@ -50,7 +50,7 @@ export function createLedgerOrders(db: Database, entries: EntryStore): LedgerOrd
 
     refreshStep(sopInstanceUID) {
       let step: PerformedStep | undefined
-      for (const { decision } of entries.about(stepSubject(sopInstanceUID), 'in-force')) {
+      for (const { decision } of entries.inForce(stepSubject(sopInstanceUID))) {
         if (decision.do === 'perform') step = decision.step
       }
       if (step === undefined) {

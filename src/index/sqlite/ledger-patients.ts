@@ -3,7 +3,7 @@ import { patientIdOf } from '#model/patient-id.ts'
 import type { Cause, DemographicField, Person } from '../effective-overlay.ts'
 import { nameGroups, nameKeys } from '../fold.ts'
 import type { Database } from './database.ts'
-import { causeOf, type EntryStore, type KeptEntry, patientSubject } from './ledger-entries.ts'
+import { causeOf, correctionSubject, type EntryStore, type KeptEntry, patientSubject } from './ledger-entries.ts'
 
 /** A patient's row as the ledger reads it. */
 export interface PatientState {
@@ -123,22 +123,21 @@ export function createLedgerPatients(db: Database, entries: EntryStore): LedgerP
   function inForce<T extends KeptEntry['decision']['do']>(patients: readonly PatientState[], what: T) {
     const found = new Map<number, KeptEntry & { decision: Extract<KeptEntry['decision'], { do: T }> }>()
     for (const { id } of patients) {
-      for (const entry of entries.about(patientSubject(id), 'in-force')) {
-        if (entry.decision.do === what) found.set(entry.key, entry as never)
-      }
+      for (const entry of entries.inForce(patientSubject(id), what)) found.set(entry.key, entry as never)
     }
     return [...found.values()].sort((a, b) => a.key - b.key)
   }
 
   function corrections(key: number): KeptEntry[] {
-    return inForce(record(key), 'overlay').filter(({ decision }) => decision.scope.of === 'patient')
+    return record(key)
+      .flatMap(({ id }) => entries.inForce(correctionSubject(id)))
+      .sort((a, b) => a.key - b.key)
   }
 
   function refresh(key: number): void {
     const state = byKey(key)
     if (state === undefined) return
-    const own = entries.about(patientSubject(state.id), 'in-force')
-    if (own.length === 0 && state.stated === null) {
+    if (state.stated === null && !entries.isInForce(patientSubject(state.id))) {
       for (const table of ['patient_name', 'patient_identifier', 'visit']) {
         db.run(`delete from ${table} where patient = ?`, key)
       }
@@ -151,12 +150,13 @@ export function createLedgerPatients(db: Database, entries: EntryStore): LedgerP
     const visits = new Map<string, Visit>()
     for (const entry of registers) {
       const { demographics, visit } = entry.decision
-      for (const [field, value] of Object.entries(demographics)) {
-        if (value !== null && value !== undefined && value !== '') Object.assign(values, { [field]: value })
-      }
       for (const field of FIELDS) {
         const value = demographics[field]
-        if (value !== undefined && value !== null && value !== '') by[field] = entry.key
+        // Said again is not said anew: what follows from it stays as it was.
+        if (value && value !== values[field]) by[field] = entry.key
+      }
+      for (const [field, value] of Object.entries(demographics)) {
+        if (value !== null && value !== undefined && value !== '') Object.assign(values, { [field]: value })
       }
       if (visit !== null) visits.set(JSON.stringify([visit.admissionId, visit.issuer]), visit)
     }

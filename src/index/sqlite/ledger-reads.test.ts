@@ -181,3 +181,15 @@ test('orders, visits and similar patients are found by what a door knows', () =>
     ['5.0', '4.0'],
   )
 })
+
+test('what a register says again changes nothing that is served', async () => {
+  const made = smallLedger()
+  made.decide(register('LOCAL|L1', 'ROE^MARGARITA'))
+  const served = () => made.reader.metadata({ studyInstanceUID: '1.2' }, EVERYTHING)
+  const first = await served()
+  assert.equal(first?.stale?.length, 1)
+  made.decide(register('LOCAL|L1', 'ROE^MARGARITA'))
+  assert.deepEqual(await served(), first)
+  made.decide(register('LOCAL|L1', 'ROE^MARGOT'))
+  assert.notEqual((await served())?.etag, first?.etag)
+})

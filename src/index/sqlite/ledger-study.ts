@@ -33,7 +33,7 @@ export function createStudyDerivation(db: Database, entries: EntryStore, patient
     derive(studyInstanceUID, patient, arrived) {
       const first = patients.byKey(patient)
       if (first === undefined) throw new RangeError(`patient ${patient} of study ${studyInstanceUID} is missing`)
-      const decisions = entries.about(studySubject(studyInstanceUID), 'in-force')
+      const decisions = entries.inForce(studySubject(studyInstanceUID))
       const assignment = decisions.findLast(({ decision }) => decision.do === 'assign')
       const assigned = assignment?.decision.do === 'assign' ? assignment.decision : undefined
       const base = assigned === undefined ? first : (patients.find(assigned.patient) ?? first)

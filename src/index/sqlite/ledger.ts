@@ -111,27 +111,32 @@ export function createSqliteLedger(db: Database, tree: Tree, { entries, patients
       for (const { uid } of rows) found.add(uid)
       const id = patients.byKey(key)?.id
       if (id === undefined) continue
-      for (const { decision } of entries.about(patientSubject(id), 'in-force')) {
+      for (const { decision } of entries.inForce(patientSubject(id), 'assign')) {
         if (decision.do === 'assign') found.add(decision.studyInstanceUID)
       }
     }
     return found
   }
 
-  function levelPatients(keys: Set<number>, studies: Set<string>, time: string): void {
+  /** @param quiet only registrations were made: one that says what was known concerns no study */
+  function levelPatients(keys: Set<number>, studies: Set<string>, time: string, quiet: boolean): void {
     patients.level([...keys])
     grow(keys)
-    for (const uid of studiesOf(keys)) studies.add(uid)
+    const all = [...keys]
+    const rows = () => JSON.stringify(all.map(patients.byKey))
+    const before = quiet ? rows() : ''
+    if (!quiet) for (const uid of studiesOf(keys)) studies.add(uid)
     // A row that nothing needs any more goes last: studies may still stand under it until they are levelled.
-    const levelled = [...keys]
-    for (const key of levelled) if (patients.byKey(key)?.stated !== null || isNamed(key)) patients.refresh(key)
+    const needed = (key: number) => patients.byKey(key)?.stated !== null || isNamed(key)
+    for (const key of all) if (needed(key)) patients.refresh(key)
+    if (quiet && rows() !== before) for (const uid of studiesOf(keys)) studies.add(uid)
     for (const uid of studies) levelStudy(uid, time)
-    for (const key of levelled) patients.refresh(key)
+    for (const key of all) if (!needed(key)) patients.refresh(key)
   }
 
   function isNamed(key: number): boolean {
     const state = patients.byKey(key)
-    return state !== undefined && entries.about(patientSubject(state.id), 'in-force').length > 0
+    return state !== undefined && entries.isInForce(patientSubject(state.id))
   }
 
   function levelStudy(uid: string, time: string): void {
@@ -157,7 +162,8 @@ export function createSqliteLedger(db: Database, tree: Tree, { entries, patients
       }
       for (const id of touched.orders) orders.refreshOrder(id, (key) => patients.ensure(key).key)
       for (const uid of touched.steps) orders.refreshStep(uid)
-      levelPatients(touched.patients, touched.studies, fresh.at(-1)?.time ?? '')
+      const quiet = fresh.every(({ decision }) => decision.do === 'register')
+      levelPatients(touched.patients, touched.studies, fresh.at(-1)?.time ?? '', quiet)
       tree.flush()
       tree.clear()
     },
@@ -166,7 +172,7 @@ export function createSqliteLedger(db: Database, tree: Tree, { entries, patients
       if (keys.length === 0) return
       const grown = new Set(keys)
       grow(grown)
-      levelPatients(grown, new Set(), new Date().toISOString())
+      levelPatients(grown, new Set(), new Date().toISOString(), false)
       tree.flush()
       tree.clear()
     },

@@ -46,7 +46,7 @@ export const identity: Migration = {
     `create table ledger_entry (
       key integer primary key, id text not null unique, time text not null, kind text not null, cause text not null,
       decision text not null, undone_by text, inert integer not null default 0)`,
-    // What an entry is about: p<patient id>, s<Study Instance UID>, o<order id>, m<SOP Instance UID of a performed step>.
+    // What an entry is about: p<patient id>, c<patient id> for corrections of it, s<Study Instance UID>, o<order id>, m<SOP Instance UID of a performed step>.
     'create table ledger_subject (subject text not null, entry integer not null, primary key (subject, entry)) without rowid',
 
     `create table imaging_order (
