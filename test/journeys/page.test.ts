@@ -26,6 +26,9 @@ test('page: nothing inline, nothing from elsewhere, every name exists', () => {
   }
 })
 
+/** One of the decisions that a script puts together with its path. */
+const DECISIONS: { readonly [script: string]: string } = { 'quarantine.js': 'release', 'import-worklist.js': 'decide' }
+
 test('page: served to anybody, with its headers; what it asks exists in the API', async (context) => {
   const place = temporaryDirectory('page')
   context.after(() => place.remove())
@@ -47,7 +50,8 @@ test('page: served to anybody, with its headers; what it asks exists in the API'
   for (const script of assets.filter((name) => name.endsWith('.js'))) {
     for (const [, path] of text(script).matchAll(/['`](\/api\/v1\/[^'`?]*)/g)) {
       const example = path!.replace(/\$\{(?:[^{}]|\{[^}]*\})*\}/g, 'x')
-      const asked = example.endsWith('/x') && script === 'quarantine.js' ? example.replace(/\/x$/, '/release') : example
+      const decision = DECISIONS[script]
+      const asked = decision === undefined ? example : example.replace(/\/x$/, `/${decision}`)
       const fits = [example, asked].some((each) => known.some((pattern) => pattern.test(each)))
       assert.ok(fits, `${script} asks ${path}, which the API does not have`)
     }
