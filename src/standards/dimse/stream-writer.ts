@@ -48,7 +48,12 @@ export class StreamWriter {
   #put(chunks: readonly Uint8Array[]): boolean {
     let bytes = 0
     for (const chunk of chunks) bytes += chunk.length
-    if (bytes <= ONE_WRITE_BYTES) return this.#stream.write(Buffer.concat(chunks, bytes))
+    if (bytes <= ONE_WRITE_BYTES) {
+      // What is sent in the same turn, such as the answers to one query, leaves together.
+      this.#stream.cork()
+      process.nextTick(() => this.#stream.uncork())
+      return this.#stream.write(Buffer.concat(chunks, bytes))
+    }
     this.#stream.cork()
     let more = true
     for (const chunk of chunks) more = this.#stream.write(chunk)
