@@ -11,7 +11,13 @@ import type { EvidenceReader, ImportDesk, Sender, StudyReconciliation } from '#m
 import type { Originator } from '#model/settings.ts'
 import { createImportDesk } from '#operations/import-desk.ts'
 import { BY_ITSELF } from '#operations/reconcile.ts'
-import { lateStudies, RECONCILE, RECONCILE_CANDIDATES, reconcileJobsFor } from '#operations/reconcile-jobs.ts'
+import {
+  hasLateStudies,
+  lateStudies,
+  RECONCILE,
+  RECONCILE_CANDIDATES,
+  reconcileJobsFor,
+} from '#operations/reconcile-jobs.ts'
 import { stateOf } from '#operations/reconciliation-state.ts'
 import { hasRules } from '#reconciliation/coercion-rules.ts'
 import { auditEvent } from '#security/audit.ts'
@@ -148,7 +154,7 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
   return {
     imports,
     follow(decisions) {
-      const work = [...reconcileJobsFor(decisions)]
+      const work = reconcileJobsFor(decisions).filter((job) => hasLateStudies({ ledger, evidence }, job))
       for (const decision of decisions) {
         const meant = decision.do === 'undo' ? ledger.entry(decision.entry)?.decision : decision
         if (meant?.do === 'assign') work.push({ kind: RECONCILE, subject: meant.studyInstanceUID })

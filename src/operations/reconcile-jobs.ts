@@ -33,15 +33,30 @@ function key({ issuer, id }: PatientKey): PatientKey {
   return { issuer, id }
 }
 
-export interface CandidateTools {
+/** What is asked to find studies of somebody. */
+export interface LookTools {
   readonly ledger: Pick<IdentityReader, 'patient' | 'order'>
   readonly evidence: Pick<EvidenceReader, 'studiesLike'>
+}
+
+export interface CandidateTools extends LookTools {
   /** True for a study that matching may still change. */
   mayChange(studyInstanceUID: string): boolean
 }
 
 /** Studies that could belong to the patient or order of a job are matched anew; @returns their jobs, to be enqueued */
 export function lateStudies(tools: CandidateTools, job: Pick<Job, 'payload'>): readonly NewJob[] {
+  return studiesAbout(tools, job, LATE_STUDIES_MAX)
+    .filter((uid) => tools.mayChange(uid))
+    .map((uid) => ({ kind: RECONCILE, subject: uid }))
+}
+
+/** True when any study could belong to the patient or order of a job: without one the job has nothing to do. */
+export function hasLateStudies(tools: LookTools, job: Pick<NewJob, 'payload'>): boolean {
+  return studiesAbout(tools, job, 1).length > 0
+}
+
+function studiesAbout(tools: LookTools, job: { readonly payload?: unknown }, limit: number): readonly string[] {
   const about = readAbout(job.payload)
   const order = about !== undefined && 'order' in about ? tools.ledger.order(about.order) : undefined
   const patientKey = order?.patient ?? (about !== undefined && 'patient' in about ? about.patient : undefined)
@@ -55,10 +70,7 @@ export function lateStudies(tools: CandidateTools, job: Pick<Job, 'payload'>): r
     accessionNumber: order?.accessionNumber ?? null,
     studyInstanceUID: order?.studyInstanceUID ?? null,
   }
-  return tools.evidence
-    .studiesLike(like, LATE_STUDIES_MAX)
-    .filter((uid) => tools.mayChange(uid))
-    .map((uid) => ({ kind: RECONCILE, subject: uid }))
+  return tools.evidence.studiesLike(like, limit)
 }
 
 function readAbout(payload: unknown): About | undefined {
