@@ -30,6 +30,7 @@ import { collectOrphans } from '#operations/orphans.ts'
 import { PERFORMED_STEP_JOB, performedStepHandler } from '#operations/performed-step.ts'
 import { createRendering } from '#operations/render-metadata.ts'
 import { createDesk } from '#quarantine/desk.ts'
+import { nextRescan, RESCAN_JOB } from '#quarantine/rescan.ts'
 import { openVault } from '#quarantine/vault.ts'
 import { rememberClean } from '#screening/scan.ts'
 import { createClamd } from '#screening/scanner/clamd.ts'
@@ -83,7 +84,10 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     segments,
     writer,
     transaction: (fn) => db.transaction(fn),
-    registerHeld: (row) => held.hold(row),
+    registerHeld(row) {
+      if (row.scan.status === 'pending') jobs.enqueue(nextRescan(Date.now()), Date.now())
+      return held.hold(row)
+    },
     audit: (entries) => {
       if (entries.length > 0) securityWriter.appendAudit(entries.flatMap(storeEvents))
     },
@@ -143,6 +147,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     journal,
     spoolDirectory: folder('spool'),
     restore: (arrival, how) => walk.restore(arrival, how),
+    walk,
     commit,
     audit: (item, decision) => {
       const detail = `quarantine ${item.id}: ${decision.action}: ${decision.reason}`
@@ -191,6 +196,10 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       'purge-originals': async () => {
         await quarantine.purge()
         return undefined
+      },
+      [RESCAN_JOB]: async (_job, signal) => {
+        const pending = await quarantine.rescan(signal)
+        return pending ? () => void jobs.enqueue(nextRescan(Date.now()), Date.now()) : undefined
       },
       compact: async (_job, signal) => {
         const kept = createKeptObjects(db)

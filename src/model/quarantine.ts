@@ -64,7 +64,9 @@ export interface QuarantineStore {
   }): { readonly items: readonly QuarantineItem[]; readonly next: string | null }
   /** @returns false when it is not held (any more); nothing is changed then */
   decide(id: string, decision: QuarantineDecision): boolean
-  /** True when a person released exactly these bytes. */
+  /** What a held object is held for now that it was judged again; one that is not held any more stays as it is. */
+  reassess(id: string, findings: readonly Finding[], scan: ScanReport): void
+  /** True when a person released exactly these bytes; a release by rule is none. */
   wasReleased(sha256: string): boolean
   /** True when the vault must keep these bytes: held, or decided at `after` or later (ISO 8601 UTC). */
   needsOriginal(sha256: string, after: string): boolean

@@ -1,9 +1,11 @@
+import { rm } from 'node:fs/promises'
 import { ArchiveError } from '#errors.ts'
 import type { Arrival, ArrivedBytes, Receipt } from '#model/arrival.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
 import type { HeldItem, QuarantineDecision, QuarantineItem, QuarantineStore } from '#model/quarantine.ts'
 import type { Journal } from '#storage/journal.ts'
 import { ArrivalBuffer } from '#storage/spool.ts'
+import { type RescanTools, rescan } from './rescan.ts'
 import type { Vault } from './vault.ts'
 
 /** Originals are kept this long after a decision, in days. threats.md G5. */
@@ -21,6 +23,8 @@ export interface DeskTools {
   readonly spoolDirectory: string
   /** Walks the original again with a person's decision in place of the policy's. */
   restore(arrival: Arrival, how: 'release' | 'sanitise'): Promise<Receipt>
+  /** The ordinary walk, and the same without keeping anything. */
+  readonly walk?: Pick<RescanTools, 'judge' | 'receive'>
   /** Runs `fn` in one transaction that also writes the flushed position of the segments (the journal's). */
   commit(fn: () => void): void
   /** Audit entry of a decision, within that transaction. */
@@ -34,6 +38,8 @@ export interface Desk extends QuarantineDesk {
   originalStream(id: string): AsyncGenerator<Uint8Array>
   /** Removes originals whose retention is over. @returns their digests */
   purge(): Promise<readonly string[]>
+  /** Judges again what was held because the scanner did not answer. @returns whether some are pending still */
+  rescan(signal: AbortSignal): Promise<boolean>
 }
 
 export function createDesk(tools: DeskTools): Desk {
@@ -56,13 +62,18 @@ export function createDesk(tools: DeskTools): Desk {
   ): Promise<QuarantineItem> {
     const objectId = action === 'discard' ? null : await bringBack(item, action)
     const decision: QuarantineDecision = { action, reason, by, time: now().toISOString(), objectId }
+    await settle(item, decision)
+    return publicItem(mustGet(item.id))
+  }
+
+  async function settle(item: HeldItem, decision: QuarantineDecision): Promise<void> {
+    const { action } = decision
     const { id, sha256 } = item
     await tools.journal.append([{ kind: `quarantine.${action}`, payload: { id, sha256, ...decision } }])
     tools.commit(() => {
       if (!store.decide(id, decision)) throw decided(mustGet(id))
       tools.audit(publicItem(item), decision)
     })
-    return publicItem(mustGet(id))
   }
 
   /** @returns id of the object that is in the archive now */
@@ -123,6 +134,13 @@ export function createDesk(tools: DeskTools): Desk {
     },
     originalStream(id) {
       return vault.container(mustGet(id).sha256)
+    },
+    async rescan(signal) {
+      if (tools.walk === undefined) return false
+      const drop = async ({ bytes }: Arrival) => {
+        if (bytes.in === 'spool') await rm(bytes.path, { force: true })
+      }
+      return await rescan({ ...tools.walk, store, reopen, drop, decide: settle, commit: tools.commit, now }, signal)
     },
     async purge() {
       const before = new Date(now().getTime() - RETENTION_DAYS * 24 * 3600 * 1000)

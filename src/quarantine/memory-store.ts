@@ -42,7 +42,15 @@ export function memoryQuarantineStore(): QuarantineStore {
       rows[index] = { ...row, state: decision.action === 'discard' ? 'discarded' : 'released', decision }
       return true
     },
-    wasReleased: (sha256) => rows.some((row) => row.sha256 === sha256 && row.state === 'released'),
+    reassess(id, findings, scan) {
+      const index = at(id)
+      const row = rows[index]
+      if (row?.state === 'held') rows[index] = { ...row, findings, scan }
+    },
+    wasReleased: (sha256) =>
+      rows.some(
+        (row) => row.sha256 === sha256 && row.state === 'released' && row.decision?.by.startsWith('rule:') !== true,
+      ),
     needsOriginal: (sha256, after) =>
       rows.some((row) => row.sha256 === sha256 && (row.decision === null || row.decision.time >= after)),
     count() {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { rememberClean } from '#screening/scan.ts'
 import { createClamd } from '#screening/scanner/clamd.ts'
 import type { Scanner } from '#screening/scanner/scanner.ts'
@@ -8,6 +11,7 @@ import { part10 } from '../fixtures/dicom-builder.ts'
 import { HARMLESS, HOSTILE } from '../fixtures/hostile.ts'
 import { ctImage } from '../fixtures/objects.ts'
 import { eicar } from '../fixtures/programs.ts'
+import { runCommand, startServer, temporaryDirectory } from '../live/server.ts'
 import { judgeScanned } from '../support/screening-fixture.ts'
 import { type ClamdServer, startClamd } from './clamd.ts'
 
@@ -83,6 +87,48 @@ test('clamd: stopped while in use, the next object is held as pending', async ()
   assert.equal(screened.pending, true)
   assert.equal(screened.scan.status, 'pending')
   await client.close()
+})
+
+// A scanner that was down for a night must not leave the work of the morning to people.
+test('clamd: what waited for it is judged again when it answers', async () => {
+  const data = temporaryDirectory('rescan')
+  const clamd = await startClamd()
+  const port = Number(clamd.address.split(':')[1])
+  await clamd.stop()
+  const folder = join(data.path, 'in')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'good'), part10({ elements: ctImage() }))
+  writeFileSync(join(folder, 'bad'), (HOSTILE['eicar-private'] as () => Buffer)())
+  const archive = join(data.path, 'archive')
+  const live = await startServer({ dataDirectory: archive, env: { DIPTYCH_SCREENING_CLAMD: `127.0.0.1:${port}` } })
+  let again: ClamdServer | undefined
+  try {
+    const imported = await runCommand(['import', folder, '--data', archive, '--json'])
+    assert.equal(imported.status, 2, imported.stderr)
+    const items = async (state: string) => {
+      const answer = await fetch(`${live.url}/api/v1/quarantine?state=${state}`)
+      return ((await answer.json()) as { items: { scan: { status: string }; decision: { by: string } | null }[] }).items
+    }
+    assert.deepEqual(
+      (await items('held')).map(({ scan }) => scan.status),
+      ['pending', 'pending'],
+    )
+    again = await startClamd({ port })
+    for (let tries = 0; tries < 90 && (await items('released')).length === 0; tries++) await wait(500)
+    assert.deepEqual(
+      (await items('released')).map(({ decision }) => decision?.by),
+      ['rule:scan-pending'],
+    )
+    for (let tries = 0; tries < 20 && (await items('held'))[0]?.scan.status === 'pending'; tries++) await wait(500)
+    assert.deepEqual(
+      (await items('held')).map(({ scan }) => scan.status),
+      ['infected'],
+    )
+  } finally {
+    await live.stop()
+    await again?.stop()
+    data.remove()
+  }
 })
 
 function pieceOf(bytes: Buffer) {

@@ -17,6 +17,8 @@ export interface ClamdServer {
 }
 
 export interface ClamdServerOptions {
+  /** A free one when absent. */
+  readonly port?: number
   /** Longest stream it takes, in bytes. */
   readonly streamMaxLength?: number
   /** Longest file it looks into; above it alerts (AlertExceedsMax). */
@@ -43,7 +45,7 @@ async function freePort(): Promise<number> {
 export async function startClamd(options: ClamdServerOptions = {}): Promise<ClamdServer> {
   const { streamMaxLength = 512 * 1024 * 1024, maxFileSize = 512 * 1024 * 1024 } = options
   const folder = await mkdtemp(join(tmpdir(), 'diptych-clamd-'))
-  const port = await freePort()
+  const port = options.port ?? (await freePort())
   await writeFile(join(folder, 'test.ndb'), `Diptych.Test.EICAR:0:*:${eicar().toString('hex')}\n`)
   const settings = [
     `DatabaseDirectory ${folder}`,

@@ -83,8 +83,14 @@ export function createQuarantineStore(db: Database): QuarantineStore {
       )
       return changes === 1
     },
+    reassess(id, findings, scan) {
+      const sql = "update quarantine set findings = ?, scan = ? where id = ? and state = 'held'"
+      db.run(sql, JSON.stringify(findings), JSON.stringify(scan), id)
+    },
     wasReleased(sha256) {
-      return db.get("select 1 from quarantine where sha256 = ? and state = 'released'", sha256) !== undefined
+      const sql = `select 1 from quarantine where sha256 = ? and state = 'released'
+        and decision ->> '$.by' not like 'rule:%'`
+      return db.get(sql, sha256) !== undefined
     },
     needsOriginal(sha256, after) {
       const sql = 'select 1 from quarantine where sha256 = ? and (decided_at is null or decided_at >= ?)'
