@@ -3,7 +3,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { judgeCase, TARGETS } from './target.ts'
 
-const CASES: { readonly [target: string]: number } = { part10: 1500, json: 3000, tiff: 400, zip: 800, hl7: 2000 }
+const CASES: { readonly [target: string]: number } = {
+  part10: 1500,
+  json: 3000,
+  tiff: 400,
+  zip: 800,
+  hl7: 2000,
+  dimse: 1000,
+}
 
 for (const [name, target] of Object.entries(TARGETS)) {
   test(`fuzz: ${name}, ${CASES[name]} cases`, async () => {

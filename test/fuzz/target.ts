@@ -1,4 +1,5 @@
 /** What can be fuzzed, how a case is judged, and how a failing one is made small. */
+import { dimseTarget } from './dimse-target.ts'
 import { hl7Target } from './hl7-target.ts'
 import { jsonTarget } from './json-target.ts'
 import { part10Target } from './part10-target.ts'
@@ -23,6 +24,7 @@ export const TARGETS: { readonly [name: string]: Target } = {
   tiff: tiffTarget,
   zip: zipTarget,
   hl7: hl7Target,
+  dimse: dimseTarget,
 }
 
 export interface Failure {
