@@ -33,7 +33,7 @@ export interface Negotiated {
   readonly refused: ReadonlyMap<number, number>
   readonly extended: ReadonlyMap<string, Uint8Array>
   readonly operations: { readonly invoked: number; readonly performed: number } | null
-  /** Longest P-DATA-TF the peer takes, in bytes; 0: any. */
+  /** Longest P-DATA-TF the peer takes, in bytes; 0: no limit. */
   readonly peerPduLengthMax: number
 }
 

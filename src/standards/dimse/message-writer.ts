@@ -15,7 +15,7 @@ const VIEWS_MAX = 16
  */
 export type WriteOut = (chunks: readonly Uint8Array[]) => Promise<void>
 
-/** Longest fragment for a peer that takes `pduLengthMax` bytes (0: any), in bytes; even, as PS3.8 annex E.1 wants it. */
+/** Longest fragment for a peer that takes `pduLengthMax` bytes (0: no limit), in bytes; even, as PS3.8 annex E.1 wants it. */
 export function fragmentMax(pduLengthMax: number): number {
   const cap = FRAGMENT_BYTES_MAX + PDV_HEADER_BYTES
   return ((pduLengthMax === 0 ? cap : Math.min(pduLengthMax, cap)) - PDV_HEADER_BYTES) & ~1
