@@ -10,6 +10,7 @@ import { archiveCommands } from '../commands.ts'
 import { configurationFor } from '../configuration.ts'
 import { lockDataDirectory } from '../data-lock.ts'
 import { listenForCommands } from '../socket-server.ts'
+import { auditStart, auditStop } from '../start-audit.ts'
 
 /** Longest time requests under way have to end, in milliseconds. */
 const DRAIN_MS = 8_000
@@ -86,10 +87,12 @@ async function run(
         hl7: hl7 && { port: hl7.port },
         dataDirectory,
       }
+      await auditStart(archive.auditor, config, open)
       await emit({ text: await greeting(archive, base, { dimse, hl7 }, open, dataDirectory) }) // with --json to stderr
       await emit({ json: ready })
       if (isSet(given, 'browse') && base !== null) browse(base)
       await untilStopped(archive, signal)
+      await auditStop(archive.auditor)
       await emit({ note: 'Stopping: requests under way may end.' })
     } finally {
       await socket.close()
