@@ -1,6 +1,7 @@
 /** The command line: finds the command, parses its flags, runs it, and turns the outcome into an exit status. */
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { ArchiveError } from '#errors.ts'
 import { helpOf, helpOfAll, parseCommandLine } from './cli/arguments.ts'
 import { type Command, type ExitStatus, type Given, isSet, text, UsageError } from './cli/command.ts'
@@ -51,14 +52,17 @@ async function execute(command: Command, given: Given): Promise<ExitStatus> {
   }
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
+  let passing: string | undefined
   try {
     const data = resolve(text(given, 'data') ?? 'data')
     if (command.runs === 'here') return await command.run(data, given, terminal.emit, stop.signal)
-    return await runInOwner(command, data, given, terminal.emit, stop.signal, archiveCommands)
+    if (command.keepsNothing === true && !existsSync(data)) passing = mkdtempSync(join(tmpdir(), 'diptych-'))
+    return await runInOwner(command, passing ?? data, given, terminal.emit, stop.signal, archiveCommands)
   } catch (error) {
     terminal.end()
     return tell(command, error, json)
   } finally {
+    if (passing !== undefined) rmSync(passing, { recursive: true, force: true })
     terminal.end()
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)

@@ -57,6 +57,8 @@ export interface ArchiveCommand extends Described {
   readonly runs: 'in-owner'
   /** It is about what is kept: a data directory that is not there is a mistyped one, not an empty archive. */
   readonly needsData?: true
+  /** It keeps nothing: without a data directory it runs over an empty one that is gone afterwards. */
+  readonly keepsNothing?: true
   run(archive: Archive, given: Given, emit: Emit, signal: AbortSignal): Promise<ExitStatus>
 }
 

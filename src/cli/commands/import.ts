@@ -32,6 +32,7 @@ export const importCommand: ArchiveCommand = {
 
 export const screenCommand: ArchiveCommand = {
   runs: 'in-owner',
+  keepsNothing: true,
   name: 'screen',
   summary: 'Judge files as import would, and store nothing',
   operands: 'PATH...',
