@@ -25,7 +25,7 @@ export const SETTINGS = {
   'identity.defaultIssuer': {
     schema: text(64),
     fallback: 'local',
-    what: 'Issuer of patient identifiers from a source that names none and has no originator.',
+    what: 'Our own assigning authority: issuer of patient identifiers in messages that name none.',
   },
   'identity.matching': {
     schema: z.strictObject({

@@ -193,3 +193,16 @@ test('what a register says again changes nothing that is served', async () => {
   made.decide(register('LOCAL|L1', 'ROE^MARGOT'))
   assert.notEqual((await served())?.etag, first?.etag)
 })
+
+test('a registered patient is listed before the first study, and not beside who it was merged into', async () => {
+  const made = smallLedger()
+  made.decide(register('LOCAL|NEW1', 'New^One'))
+  made.decide(register('LOCAL|NEW2', 'New^Two'))
+  const found = async (identifier: string) =>
+    (await made.reader.patients({ identifier, limit: 10 }, EVERYTHING)).items.map((row) => row.identifier)
+  assert.deepEqual(await found('NEW1'), ['NEW1'])
+  const [entry = ''] = made.decide(merge('LOCAL|NEW1', 'LOCAL|NEW2'))
+  assert.deepEqual(await found('NEW1'), ['NEW2'])
+  made.decide(undo(entry))
+  assert.deepEqual(await found('NEW1'), ['NEW1'])
+})

@@ -224,7 +224,8 @@ function listPatients(
   const nameKey = byName ? 'n.name_key' : 'p.name_key'
   const [cursorName = '', cursorKey = 0] = parseCursor(filter.cursor)
   const where = all([
-    { sql: 'p.studies > 0', params: [] },
+    // Somebody a hospital system registered is listed before the first study is there; whoever was merged is not.
+    { sql: "p.studies > 0 or (p.authority <> 'object' and p.survivor is null)", params: [] },
     filter.identifier === undefined ? undefined : identified(filter.identifier),
     byName ? nameCondition(filter.name ?? '') : undefined,
     filter.cursor === undefined ? undefined : { sql: `(${nameKey}, p.key) > (?, ?)`, params: [cursorName, cursorKey] },
