@@ -4,10 +4,18 @@
  * does not show studies that hold encapsulated documents (SOP classes 1.2.840.10008.5.1.4.1.1.104.*), nor count them.
  */
 export type Visibility =
-  | { readonly sees: 'all'; readonly hidesDocuments?: true }
+  | { readonly sees: 'all'; readonly hidesDocuments?: true; readonly upTo?: ConfidentialityMax }
   /** Only these patients (opaque patient ids, not identifiers). Empty: nothing. */
-  | { readonly sees: 'patients'; readonly patientIds: readonly string[]; readonly hidesDocuments?: true }
+  | {
+      readonly sees: 'patients'
+      readonly patientIds: readonly string[]
+      readonly hidesDocuments?: true
+      readonly upTo?: ConfidentialityMax
+    }
   /** Only what the subject itself sent (role sender): nothing of the archive is readable. */
   | { readonly sees: 'nothing' }
+
+/** Documents labelled stricter than this are not seen: HL7 v3 Confidentiality, `V` very restricted. Absent: all. */
+export type ConfidentialityMax = 'N' | 'R'
 
 export const EVERYTHING: Visibility = { sees: 'all' }

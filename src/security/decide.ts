@@ -26,6 +26,8 @@ export type Decision =
 
 /** Roles that may look at restricted records and break the glass: those who treat. */
 const TREATS: readonly string[] = ['clinician', 'administrator']
+/** Roles that see documents labelled restricted: those who treat, and those who keep the documents in order. */
+const SEES_RESTRICTED: readonly string[] = [...TREATS, 'archivist']
 
 /**
  * The one decision on one object of one patient. Deny wins: rules are asked in turn, the first that denies is the
@@ -53,7 +55,9 @@ export function decide(
   const unbroken = [
     labels.consent === 'deny' ? deny('consent', 'the patient has not consented') : undefined,
     labels.confidentiality.includes('V') ? deny('very-restricted', 'very restricted: break-glass only') : undefined,
-    restricted && !TREATS.includes(subject.role) ? deny('restricted', 'restricted to those who treat') : undefined,
+    restricted && !SEES_RESTRICTED.includes(subject.role)
+      ? deny('restricted', 'restricted to those who treat')
+      : undefined,
   ].find((decision) => decision !== undefined)
   if (unbroken !== undefined && !mayBreakGlass) return unbroken
   return {
@@ -83,8 +87,12 @@ export function visibilityOf(subject: Subject, permission: Permission): Visibili
 
   const documents = permission === 'document.read' || mayReadDocuments(subject)
   const hiding = documents ? {} : { hidesDocuments: true as const }
+  const upTo = permission.startsWith('document.')
+    ? ({ upTo: SEES_RESTRICTED.includes(subject.role) ? 'R' : 'N' } as const)
+    : {}
   // A scope `patient/...` without a patient context sees no patient at all.
-  return limited ? { sees: 'patients', patientIds: subject.patientIds ?? [], ...hiding } : { sees: 'all', ...hiding }
+  if (limited) return { sees: 'patients', patientIds: subject.patientIds ?? [], ...hiding, ...upTo }
+  return { sees: 'all', ...hiding, ...upTo }
 }
 
 /** `patient/ImagingStudy.rs` without `DocumentReference` must not reveal PDFs inside a study. threats.md section 5. */

@@ -39,6 +39,8 @@ const NEEDS: { readonly [permission in Permission]?: { readonly resource: string
   'object.store': { resource: 'ImagingStudy', interactions: 'c' },
   'object.delete': { resource: 'ImagingStudy', interactions: 'd' },
   'document.read': { resource: 'DocumentReference', interactions: 'rs' },
+  'document.store': { resource: 'DocumentReference', interactions: 'c' },
+  'document.write': { resource: 'DocumentReference', interactions: 'u' },
   'audit.read': { resource: 'AuditEvent', interactions: 'rs' },
 }
 

@@ -6,6 +6,7 @@ import { identity } from './004-identity.ts'
 import { peers } from './005-peers.ts'
 import { messages } from './006-messages.ts'
 import { reconciliation } from './007-reconciliation.ts'
+import { documents } from './008-documents.ts'
 
 /** Every migration, oldest first. A released one never changes. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly Migration[] = [
   peers,
   messages,
   reconciliation,
+  documents,
 ]

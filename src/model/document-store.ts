@@ -1,0 +1,54 @@
+/** What the index does for documents inside the writer worker. Part of the caller's transaction. */
+import type { Location, Placement } from './archive-object.ts'
+import type { DocumentList, DocumentOwner, DocumentRecord, RelationKind, StoredDocument } from './document.ts'
+import type { DecisionCause, DocumentDecision, HostedDocument } from './document-desk.ts'
+
+/** A document that becomes kept: its record, and where its bytes are. */
+export interface NewDocument {
+  readonly record: DocumentRecord
+  readonly location: Location
+}
+
+/** A face of a kept DICOM object, as the journal holds it. */
+export interface NewFace {
+  readonly face: HostedDocument
+  readonly objectId: string
+  readonly uniqueId: string
+  readonly entryUuid: string
+  readonly owner: DocumentOwner
+  readonly studyInstanceUID: string | null
+  readonly metadata: StoredDocument['metadata']
+  readonly sources: StoredDocument['sources']
+  readonly placement: Placement
+  readonly time: string
+}
+
+/** What the writer needs to know of a document before it decides. */
+export interface KnownDocument {
+  readonly objectId: string
+  readonly entryUuid: string
+  readonly sha256: string
+  readonly status: StoredDocument['status']
+  /** Surviving owner. */
+  readonly patientId: string | null
+  readonly version: number
+}
+
+export interface DocumentStore {
+  /** By object id, uniqueId or entryUUID; only what is not deleted. */
+  known(identifier: string): KnownDocument | undefined
+  /** The current state, as a reader who may see everything gets it. */
+  document(identifier: string): StoredDocument | undefined
+  list(identifier: string): DocumentList | undefined
+  /** True when the patient is known already, from whatever source. */
+  knowsPatient(owner: DocumentOwner): boolean
+  add(document: NewDocument): void
+  addFace(face: NewFace): void
+  putList(list: DocumentList, owner: DocumentOwner | null): void
+  relate(kind: RelationKind, from: string, to: string): void
+  unrelate(kind: RelationKind, from: string, to: string): void
+  /** Each decision is a new version of what it concerns. @throws ArchiveError 'document.unknown' */
+  apply(decisions: readonly DocumentDecision[], cause: DecisionCause, time: string): void
+  /** @returns false when there is none */
+  delete(objectId: string, cause: DecisionCause, time: string, purgeAfter: string): boolean
+}
