@@ -27,6 +27,7 @@ import { PatientDesk } from '#operations/patient-desk.ts'
 import { authenticator } from '#security/authenticate.ts'
 import { startSpoolThread } from '#storage/spool-sink.ts'
 import { type Archive, reserveBytes } from './app.ts'
+import { hl7Limits } from './app-hl7.ts'
 
 /** How long after the start the spool thread is started, in milliseconds. */
 const SPOOL_THREAD_MS = 500
@@ -62,6 +63,10 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     directory: join(archive.dataDirectory, 'uploads'),
     spool: { directory: spoolDirectory, bytesMax: config.limits.objectSize },
     intake,
+    imports: archive.imports,
+    messages: { desk: archive.messageDesk, limits: hl7Limits(config) },
+    badZip: () => archive.settings.get('media.badZip'),
+    studyOf: async (uid) => (await reader.find(uid, { sees: 'all' }))?.studyInstanceUID,
     limits: config.limits,
     onFault: (error, uploadId) => log.error({ err: error, uploadId }, 'an upload could not be imported'),
   })

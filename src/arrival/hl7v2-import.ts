@@ -16,6 +16,17 @@ export interface MessageImport {
   readonly limits: Hl7Limits
 }
 
+/** Who hands a file of messages in, and what of it was told by an earlier run. */
+export interface MessageBringer {
+  readonly originator: string | null
+  readonly user: string | null
+  readonly address: string | null
+  /** Parses and says what is wrong, and hands nothing over. */
+  readonly judgeOnly: boolean
+  readonly signal: AbortSignal
+  passesOver(label: string): boolean
+}
+
 /** Largest file of messages, and most messages of one file. */
 const FILE_BYTES_MAX = 256 * 1024 * 1024
 const MESSAGES_MAX = 100_000
@@ -29,14 +40,20 @@ export function holdsMessages(bytes: ArrivedBytes): boolean {
  * Hands the messages of a file to the desk, one after the other in the order they stand in: a merge must not overtake the
  * admission before it. One line per message; `label#2` names the second of several.
  *
- * @param judgeOnly parses and says what is wrong, and hands nothing over
+ * @param into `forbidden` when whoever imports may not say who somebody is: the file is refused as a whole
  */
 export async function* importMessages(
   label: string,
   bytes: ArrivedBytes,
-  into: MessageImport,
-  who: { readonly originator: string | null; readonly judgeOnly: boolean; readonly signal: AbortSignal },
+  into: MessageImport | 'forbidden',
+  who: MessageBringer,
 ): AsyncGenerator<Job<CountedLine>> {
+  if (into === 'forbidden') {
+    if (bytes.in !== 'memory') await rm(bytes.path, { force: true })
+    const why = 'messages say who somebody is: the right identity.decide for all patients is needed'
+    yield told(lineWithoutArrival(label, 'reject', 'request.forbidden', why), 0, false)
+    return
+  }
   const file = await wholeFile(bytes)
   if (file === null) {
     const why = `a file of messages may have ${FILE_BYTES_MAX} bytes`
@@ -48,8 +65,9 @@ export async function* importMessages(
   for (const [i, message] of messages.entries()) {
     if (who.signal.aborted) return
     const path = one ? label : `${label}#${i + 1}`
+    if (who.passesOver(path)) continue
     if (who.judgeOnly) yield judged(path, message.bytes, into.limits)
-    else yield await handed(path, new Uint8Array(message.bytes), into.desk, who.originator)
+    else yield await handed(path, new Uint8Array(message.bytes), into.desk, who)
   }
   if (messages.length === 0)
     yield told(lineWithoutArrival(label, 'skip', 'not-an-object', 'a batch of no messages'), 0, false)
@@ -66,12 +84,13 @@ async function handed(
   path: string,
   bytes: Uint8Array,
   desk: MessageDesk,
-  originator: string | null,
+  { originator, user, address }: MessageBringer,
 ): Promise<Job<CountedLine>> {
   const envelope: MessageEnvelope = {
     bytes,
     door: 'import',
-    address: null,
+    user,
+    address,
     certificate: null,
     time: new Date().toISOString(),
     originator,

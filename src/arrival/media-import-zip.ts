@@ -11,6 +11,7 @@ import { FileSetCheck } from './media-import-dicomdir.ts'
 import type { Job } from './media-import-flight.ts'
 import { isZipContainer, type Spool, spool } from './media-import-load.ts'
 import { reasonOf } from './media-import-walk.ts'
+import { ContainerFault, proveZip } from './media-import-zip-proof.ts'
 
 /** Bounds on one container and on what is inside it. Names as in the node's configuration. */
 export interface ContainerLimits {
@@ -24,10 +25,14 @@ export interface ContainerLimits {
   readonly inflateRatio: number
 }
 
+/** A container with a bad member: what is good of it is taken, or nothing of it. Site setting `media.badZip`. */
+export type BadZip = 'keep-good' | 'refuse'
+
 /** What expanding a container needs of the import it belongs to. */
 export interface ContainerImport {
   readonly spool: Spool
   readonly containers: ContainerLimits | undefined
+  readonly badZip: BadZip
   passesOver(label: string): boolean
   isFileSetIndex(label: string): boolean
   /** Jobs for the messages of a member; null when it holds none. */
@@ -47,7 +52,8 @@ export interface Container {
 
 /**
  * Jobs for the members of a ZIP, unpacked one after the other while earlier ones are judged. A container that cannot
- * be taken has a line of its own; when it turns bad half-way, what was proven good before stays. threats.md E1, E2.
+ * be taken has a line of its own. When it turns bad half-way, what was proven good before stays; under `refuse` all of it
+ * is proven before its first member is looked at. threats.md E1, E2.
  */
 export async function* expandZip(container: Container, into: ContainerImport): AsyncGenerator<Job<CountedLine>> {
   const { label } = container
@@ -62,6 +68,7 @@ export async function* expandZip(container: Container, into: ContainerImport): A
   const last: ZipMember[] = []
   let empty = true
   try {
+    if (into.badZip === 'refuse' && container.depth === 1 && !(await proven(archive, container, into))) return
     for await (const member of archive.members()) {
       if (container.signal.aborted) return
       if (member.kind !== 'directory') empty = false
@@ -80,6 +87,18 @@ export async function* expandZip(container: Container, into: ContainerImport): A
   } finally {
     await archive.close()
   }
+}
+
+/** @returns false when the import was broken off @throws ContainerFault */
+async function proven(archive: ZipArchive, { label, signal }: Container, into: ContainerImport): Promise<boolean> {
+  const good = await proveZip(archive, label, {
+    limits: zipLimits(into.containers),
+    depthMax: into.containers?.archiveDepth ?? ZIP_NESTING_MAX,
+    directory: into.spool.directory,
+    signal,
+  })
+  archive.rewind()
+  return good
 }
 
 /** @returns false when the container as a whole is at fault and nothing more of it is read */
@@ -193,6 +212,10 @@ function told(counted: Told): Job<CountedLine> {
 function refusal(label: string, error: unknown): Told {
   if (error instanceof ZipError) {
     return { line: lineWithoutArrival(label, 'reject', error.rule, error.message, error.offset), bytes: 0 }
+  }
+  if (error instanceof ContainerFault) {
+    const why = `nothing of it is taken: ${error.message}`
+    return { line: lineWithoutArrival(label, 'reject', error.rule, why, error.offset), bytes: 0 }
   }
   if (error instanceof ArchiveError) {
     return { line: lineWithoutArrival(label, 'reject', error.code, error.message), bytes: 0, failed: true }

@@ -15,7 +15,7 @@ import { FileSetCheck } from './media-import-dicomdir.ts'
 import { type FlightLimits, flight, type Job, type Outcome } from './media-import-flight.ts'
 import { loadFile, type OpenedFile, openFile, type Spool } from './media-import-load.ts'
 import { type Found, type GivenPath, reasonOf, walkMedium } from './media-import-walk.ts'
-import { type ContainerImport, type ContainerLimits, expandZip } from './media-import-zip.ts'
+import { type BadZip, type ContainerImport, type ContainerLimits, expandZip } from './media-import-zip.ts'
 
 export type { ImportLine, ImportSummary } from './import-line.ts'
 export type { GivenPath } from './media-import-walk.ts'
@@ -38,11 +38,13 @@ export interface ImportOptions {
   /** Where files above 4 MiB are copied before they are taken over. */
   readonly spool: Spool
   readonly signal: AbortSignal
-  /** Takes in files of HL7 v2 messages; without it they are text like any other. */
-  readonly messages?: MessageImport
+  /** Takes in files of HL7 v2 messages, or refuses them; without it they are text like any other. */
+  readonly messages?: MessageImport | 'forbidden'
   readonly flight?: FlightLimits
   /** Bounds on containers; those of threats.md E2 by default. */
   readonly containers?: ContainerLimits
+  /** What becomes of a container with a bad member; `keep-good` by default. */
+  readonly badZip?: BadZip
   /** Lines already told by an earlier run of the same work: their files are passed over. */
   readonly alreadyTold?: ReadonlySet<string>
 }
@@ -166,9 +168,10 @@ export class MediaImport implements ContainerImport {
 
   /** Jobs for the messages of a file; null when it is none of HL7 v2, or nobody takes them here. */
   messagesIn(label: string, bytes: ArrivedBytes): AsyncIterable<FileJob> | null {
-    const { messages, originator, judgeOnly, signal } = this.#options
+    const { messages, originator, user, address, judgeOnly, signal } = this.#options
     if (messages === undefined || !holdsMessages(bytes)) return null
-    return importMessages(label, bytes, messages, { originator, judgeOnly, signal })
+    const passesOver = (told: string) => this.#told(told)
+    return importMessages(label, bytes, messages, { originator, user, address, judgeOnly, signal, passesOver })
   }
 
   /** True when a member of a container was told by an earlier run. */
@@ -178,6 +181,10 @@ export class MediaImport implements ContainerImport {
 
   get containers(): ContainerLimits | undefined {
     return this.#options.containers
+  }
+
+  get badZip(): BadZip {
+    return this.#options.badZip ?? 'keep-good'
   }
 
   get spool(): Spool {

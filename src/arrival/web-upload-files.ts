@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ImportLine, ImportSummary } from './import-line.ts'
+import type { ImportLine } from './import-line.ts'
+import type { ReconciledSummary } from './import-reconciliation.ts'
 
 /** One upload as it is kept beside its bytes, so that a restart knows it. */
 export interface UploadState {
@@ -13,11 +14,15 @@ export interface UploadState {
   /** Kind and name of the subject that began it: nobody else sees it. */
   readonly owner: string
   readonly user: string
+  /** True when who began it may say who somebody is: only then HL7 v2 messages in it are carried out. */
+  readonly messages?: boolean
+  /** True when they may read whose a study is: only then the summary says how its studies stand. */
+  readonly readsIdentity?: boolean
   readonly address: string | null
   /** Instants, ISO 8601 UTC. */
   readonly createdAt: string
   readonly state: 'receiving' | 'running' | 'done'
-  readonly summary: ImportSummary | null
+  readonly summary: ReconciledSummary | null
 }
 
 /** The files of uploads: `<id>.json` its state, `<id>.bytes` what came, `<id>.lines` what was told. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Arrival, Receipt } from '#model/arrival.ts'
+import { DEFAULT_HL7_LIMITS } from '#standards/hl7v2/limits.ts'
 import { type UploadLimits, Uploads } from './web-upload-store.ts'
 
 const LIMITS: UploadLimits = {
@@ -15,6 +16,7 @@ const LIMITS: UploadLimits = {
   objectSize: 1000,
   inflateRatio: 200,
 }
+const LOCAL = { state: 'local', why: 'ours', candidates: 0, item: null } as const
 const HOUR_MS = 3_600_000
 const ASKED = { name: 'a', sizeBytes: 3, originator: null, medium: null, owner: 'account:a', user: 'a', address: null }
 
@@ -49,6 +51,17 @@ async function uploadsIn(context: TestContext, receive = async (arrival: Arrival
       directory,
       spool: { directory },
       intake: { receive, judge: receive },
+      imports: {
+        stateOf: async () => undefined,
+        reconcile: async (studyInstanceUID) => ({ studyInstanceUID, ...LOCAL }),
+        intend: async (studyInstanceUID) => ({ studyInstanceUID, ...LOCAL }),
+      },
+      messages: {
+        desk: { receive: async () => ({ acknowledgements: [], record: null }) },
+        limits: DEFAULT_HL7_LIMITS,
+      },
+      badZip: () => 'keep-good',
+      studyOf: async () => undefined,
       limits: LIMITS,
       reserveBytes: 0,
       onFault: (error) => faults.push(error),

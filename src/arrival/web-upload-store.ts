@@ -3,11 +3,14 @@ import { EventEmitter, once } from 'node:events'
 import { statfs } from 'node:fs/promises'
 import { ArchiveError } from '#errors.ts'
 import type { Intake } from '#model/intake.ts'
+import type { ImportDesk } from '#model/reconciliation.ts'
 import { isFull, systemCode, writeFailure } from '#storage/disk.ts'
+import type { MessageImport } from './hl7v2-import.ts'
 import { ImportCount, type ImportLine } from './import-line.ts'
+import { matched, noting } from './import-reconciliation.ts'
 import { importPaths } from './media-import.ts'
 import type { Spool } from './media-import-load.ts'
-import type { ContainerLimits } from './media-import-zip.ts'
+import type { BadZip, ContainerLimits } from './media-import-zip.ts'
 import { UploadFiles, type UploadState } from './web-upload-files.ts'
 
 /** Limits of the node's configuration. */
@@ -22,6 +25,14 @@ export interface UploadsOptions {
   readonly directory: string
   readonly spool: Spool
   readonly intake: Intake
+  /** Matches the studies of an upload before its result is told. */
+  readonly imports: Pick<ImportDesk, 'stateOf' | 'reconcile' | 'intend'>
+  /** Where HL7 v2 messages go. */
+  readonly messages: MessageImport
+  /** Site setting `media.badZip`, as it is now. */
+  readonly badZip: () => BadZip
+  /** The study of a kept instance: for lines told before a restart. */
+  readonly studyOf: (sopInstanceUid: string) => Promise<string | undefined>
   readonly limits: UploadLimits
   /** Bytes that stay free on the volume; default 1 GiB or 2 % of it, whichever is less. */
   readonly reserveBytes?: number
@@ -79,7 +90,10 @@ export class Uploads {
    * @throws ArchiveError 'request.too-many', 'request.too-large', 'storage.full'
    */
   async begin(
-    asked: Pick<UploadState, 'name' | 'sizeBytes' | 'originator' | 'medium' | 'owner' | 'user' | 'address'>,
+    asked: Pick<
+      UploadState,
+      'name' | 'sizeBytes' | 'originator' | 'medium' | 'owner' | 'user' | 'messages' | 'readsIdentity' | 'address'
+    >,
   ): Promise<UploadState> {
     const { limits, directory, reserveBytes } = this.#options
     const mine = [...this.#known.values()].filter(({ state }) => state.owner === asked.owner && state.state !== 'done')
@@ -273,10 +287,11 @@ export class Uploads {
     const lines = await this.#files.openLines(id)
     const count = new ImportCount()
     for (const line of before) count.add({ line, bytes: 0, failed: isFailure(line) })
-    const { intake, spool } = this.#options
+    const { intake, spool, messages, badZip } = this.#options
+    const studies = await this.#studiesOf(before)
     try {
       const events = importPaths([{ given: name, absolute: this.#files.bytesPath(id) }], {
-        intake,
+        intake: noting(intake, studies),
         door: 'web',
         originator,
         medium,
@@ -287,6 +302,8 @@ export class Uploads {
         judgeOnly: false,
         spool,
         containers: this.#options.limits,
+        badZip: badZip(),
+        messages: known.state.messages === true ? messages : 'forbidden',
         signal: this.#stop.signal,
         alreadyTold: new Set(before.map(({ path }) => path)),
       })
@@ -301,12 +318,25 @@ export class Uploads {
       await lines.close()
     }
     if (this.#stop.signal.aborted) return // stays `running`: taken up at the next start
-    const done: UploadState = { ...known.state, state: 'done', summary: count.summary() }
+    const { imports } = this.#options
+    const matching = { imports, studies, intention: null, who: { by: user, address }, signal: this.#stop.signal }
+    const told = known.state.readsIdentity === true ? { reconciliation: await matched(matching) } : {}
+    const done: UploadState = { ...known.state, state: 'done', summary: { ...count.summary(), ...told } }
     await this.#files.writeState(done) // told only once it would survive
     await this.#files.removeBytes(id)
     known.state = done
     known.touchedMs = Date.now()
     this.#told.emit(id)
+  }
+
+  /** Studies of what an earlier process stored of an upload: it noted them in memory only. */
+  async #studiesOf(before: readonly ImportLine[]): Promise<Set<string>> {
+    const studies = new Set<string>()
+    for (const { stored, sopInstanceUid } of before) {
+      const study = stored && sopInstanceUid !== null ? await this.#options.studyOf(sopInstanceUid) : undefined
+      if (study !== undefined) studies.add(study)
+    }
+    return studies
   }
 
   /** The lines of a finished upload as JSON texts, without holding them all. */

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
-import type { Subject } from '#model/permission.ts'
+import type { Permission, Subject } from '#model/permission.ts'
 import type { Asked, Route } from '#model/route.ts'
+import { visibilityOf } from '#security/decide.ts'
 import type { Uploads } from './web-upload-store.ts'
 
 const STANDARD = 'Diptych API v1, Uploads'
@@ -39,6 +40,8 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
         medium: medium ?? null,
         owner: ownerOf(subject),
         user: subject.name,
+        messages: forAllPatients(subject, 'identity.decide'), // messages say who somebody is
+        readsIdentity: forAllPatients(subject, 'identity.read'),
         address,
       })
       return reply.code(201).header('location', `/api/v1/uploads/${id}`).header('upload-offset', '0').send({ id })
@@ -199,6 +202,12 @@ function lastEventId({ headers, query }: Asked): number {
 
 function ownerOf(subject: Subject): string {
   return `${subject.kind}:${subject.name}`
+}
+
+/** A right held without being limited to some patients. */
+function forAllPatients(subject: Subject, permission: Permission): boolean {
+  const visibility = visibilityOf(subject, permission)
+  return visibility !== 'forbidden' && visibility.sees === 'all'
 }
 
 /** A file name as browsers give it: a label, with `/` as separator. */

@@ -42,6 +42,8 @@ export interface MessageRecord {
 export interface MessageEnvelope {
   readonly bytes: Uint8Array
   readonly door: 'mllp' | 'import'
+  /** Account or token that brought a file of messages; null or absent for the local owner and for MLLP. */
+  readonly user?: string | null
   readonly address: string | null
   /** SHA-256 (hex) of the client certificate. */
   readonly certificate: string | null

@@ -66,6 +66,11 @@ export const SETTINGS = {
     fallback: 'reject',
     what: 'Encodings we cannot read: refused, or kept as they are.',
   },
+  'media.badZip': {
+    schema: z.enum(['keep-good', 'refuse']),
+    fallback: 'keep-good',
+    what: 'A ZIP with a bad member: what is good of it is taken, or nothing of it.',
+  },
   'quarantine.retentionDays': {
     schema: z.int().min(1).max(3650),
     fallback: 30,

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { part10 } from '../fixtures/dicom-builder.ts'
 import { ctSeries } from '../fixtures/objects.ts'
 import { zip } from '../fixtures/programs.ts'
+import { message } from '../live/mllp-client.ts'
 import { type LiveServer, runCommand, startServer, temporaryDirectory } from '../live/server.ts'
 
 interface Line {
@@ -220,4 +221,66 @@ test('upload: nobody sees the upload of another, and a killed server goes on whe
     readdirSync(join(place.path, 'uploads')).filter((name) => name.endsWith('.bytes')),
     [],
   )
+})
+
+test('upload: HL7 v2 messages, for who may say who somebody is; the summary says how studies stand', async (context) => {
+  const place = temporaryDirectory('upload-hl7')
+  context.after(() => place.remove())
+  const token = async (role: string) =>
+    (await runCommand(['token', 'create', '--role', role, '--data', place.path])).stdout.trim()
+  const [desk, sender] = [await token('archivist'), await token('sender')]
+  const server = await startServer({ dataDirectory: place.path, open: false })
+  context.after(() => server.stop())
+  const body = zip([
+    { name: 'DICOM/I0', content: files[0]! },
+    { name: 'one.hl7', content: Buffer.from(message('ADT^A28', ['PID|1||U1^^^HOSP||UPLOAD^ED||19700101|M'])) },
+  ])
+  const sent = async (caller: Caller) => {
+    const id = await caller.begin('disc.zip', body.length)
+    assert.equal((await caller.patch(id, 0, body)).status, 204)
+    assert.equal((await caller.finish(id)).status, 202)
+    const { items, summary } = await caller.result(id)
+    const told = items.map(({ path, verdict, stored }) => `${path} ${verdict} ${stored}`).toSorted()
+    return { told, studies: (summary as { reconciliation?: { state: string; why: string }[] }).reconciliation }
+  }
+  const known = async () => {
+    const answer = await new Caller(server, desk).ask('/patients?identifier=U1')
+    return ((await answer.json()) as { items: unknown[] }).items.length
+  }
+
+  const refused = await sent(new Caller(server, sender))
+  assert.deepEqual(refused.told, ['disc.zip!/DICOM/I0 accept true', 'disc.zip!/one.hl7 reject false'])
+  assert.equal(refused.studies, undefined, 'who only sends is not told whose it is')
+  assert.equal(await known(), 0)
+
+  const taken = await sent(new Caller(server, desk))
+  assert.deepEqual(taken.told, ['disc.zip!/DICOM/I0 accept true', 'disc.zip!/one.hl7 accept true'])
+  assert.equal(taken.studies?.length, 1)
+  assert.ok(taken.studies?.every(({ state, why }) => state !== '' && why !== ''))
+  assert.equal(await known(), 1)
+})
+
+test('upload: a container with a bad member is refused whole where the site says so', async (context) => {
+  const place = temporaryDirectory('upload-bad-zip')
+  context.after(() => place.remove())
+  const server = await startServer({ dataDirectory: place.path })
+  context.after(() => server.stop())
+  const caller = new Caller(server)
+  const settings = JSON.stringify({ 'media.badZip': 'refuse' })
+  const set = await caller.ask('/settings', { method: 'POST', body: settings })
+  assert.ok(set.ok, await set.text())
+  const body = zip([
+    { name: 'I0', content: files[0]! },
+    { name: 'bad', content: Buffer.from('not what it was') },
+  ])
+  body[body.indexOf('not what it was')] = 0
+  const id = await caller.begin('disc.zip', body.length)
+  assert.equal((await caller.patch(id, 0, body)).status, 204)
+  await caller.finish(id)
+  const { items, summary } = await caller.result(id)
+  assert.deepEqual(
+    items.map(({ path, verdict }) => [path, verdict]),
+    [['disc.zip', 'reject']],
+  )
+  assert.equal(summary['stored'], 0)
 })

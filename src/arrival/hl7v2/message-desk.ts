@@ -190,7 +190,8 @@ async function settle(tools: MessageDeskTools, envelope: MessageEnvelope, judged
       placed.location,
     )
     if (entries.length > 0) tools.wake(payload.decisions)
-    const what = `HL7 v2 ${payload.record.type} ${payload.record.acknowledgement}`
+    const brought = envelope.user == null ? '' : `, brought by ${envelope.user}`
+    const what = `HL7 v2 ${payload.record.type} ${payload.record.acknowledgement}${brought}`
     tools.audit({ who, address, outcome: outcome.ok ? 'success' : 'denied', alert: false, detail: what })
   })
   const record: MessageRecord = {

@@ -1,11 +1,12 @@
 import { isAbsolute, resolve } from 'node:path'
 import { type ImportLine, needsAttention } from '#arrival/import-line.ts'
+import { noting, type ReconciledEvent, reconciled } from '#arrival/import-reconciliation.ts'
 import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
 import type { Archive } from '../../app.ts'
 import { hl7Limits } from '../../app-hl7.ts'
 import { type ArchiveCommand, type Emit, type ExitStatus, type Flag, type Given, isSet, text } from '../command.ts'
 import { fileCount, oneLine, sizeText } from '../terminal.ts'
-import { intentionOf, noting, type ReconciledEvent, reconciled, reconciliationText } from './import-reconciliation.ts'
+import { intentionOf, reconciliationText } from './import-reconciliation.ts'
 
 const FLAGS: { readonly [name: string]: Flag } = {
   originator: { type: 'string', value: 'NAME', about: 'who the medium is from; a registered name brings its policies' },
@@ -67,11 +68,14 @@ async function walkPaths(
     judgeOnly,
     spool: { directory: archive.spoolDirectory, bytesMax: archive.config.limits.objectSize },
     containers: archive.config.limits,
+    badZip: archive.settings.get('media.badZip'),
     messages: { desk: archive.messageDesk, limits: hl7Limits(archive.config) },
     signal,
   })
   if (judgeOnly) return tellImport(events, emit, signal, judgeOnly)
-  return tellImport(reconciled(events, archive.imports, studies, intention, signal), emit, signal, judgeOnly)
+  const who = { by: 'local', address: null }
+  const matching = { imports: archive.imports, studies, intention, who, signal }
+  return tellImport(reconciled(events, matching), emit, signal, judgeOnly)
 }
 
 type Events = AsyncIterable<ReconciledEvent>

@@ -68,6 +68,11 @@ export class ZipArchive {
     }
   }
 
+  /** Forgets what was unpacked so far: the bound on all members together counts anew for another reading. */
+  rewind(): void {
+    this.unpacked = 0
+  }
+
   async close(): Promise<void> {
     await this.file.close()
   }

@@ -112,7 +112,7 @@ class Run {
   #total
   #sent = 0
   #read = 0
-  #counts = { stored: 0, known: 0, sanitised: 0, held: 0, refused: 0, skipped: 0 }
+  #counts = { stored: 0, known: 0, sanitised: 0, held: 0, refused: 0, skipped: 0, waiting: 0 }
   #lines = []
   #told = 0
   #phase = h('span', {})
@@ -171,7 +171,7 @@ class Run {
       cut = 'drop.zip!/'
     }
     this.#say('Sending')
-    await upload(
+    const summary = await upload(
       { name, body, ...this.#from },
       {
         signal: this.#stop.signal,
@@ -184,6 +184,7 @@ class Run {
           this.#line({ ...line, path: line.path.startsWith(cut) ? line.path.slice(cut.length) : line.path }),
       },
     )
+    this.#counts.waiting += (summary.reconciliation ?? []).filter(({ state }) => state === 'waiting').length
   }
 
   #line(line) {
@@ -231,6 +232,7 @@ class Run {
       ['held', 'held', 'bad'],
       ['refused', 'refused', 'bad'],
       ['skipped', 'skipped', ''],
+      ['waiting', 'studies on the import worklist', 'warn'],
     ]
     fill(
       this.#tiles,
