@@ -32,6 +32,7 @@ import { createRendering } from '#operations/render-metadata.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { nextRescan, RESCAN_JOB } from '#quarantine/rescan.ts'
 import { openVault } from '#quarantine/vault.ts'
+import { createInspector } from '#screening/document-inspector.ts'
 import { rememberClean } from '#screening/scan.ts'
 import { createClamd } from '#screening/scanner/clamd.ts'
 import { screen } from '#screening/screen.ts'
@@ -79,6 +80,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
 
   const limits = dicomLimits(config.limits)
   const clean = rememberClean()
+  const inspector = createInspector()
 
   const lane = createCommitLane({
     segments,
@@ -120,7 +122,8 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
 
   const walk = createWalk({
     termsFor,
-    screen: (arrival: OpenArrival, policy: ScreeningPolicy) => screen(arrival, policy, { scanner, limits, clean }),
+    screen: (arrival: OpenArrival, policy: ScreeningPolicy) =>
+      screen(arrival, policy, { scanner, limits, clean, inspector }),
     open: openSpooled,
     digest: (bytes: ArrivedBytes) => (bytes.in === 'memory' ? hash('sha256', bytes.bytes, 'hex') : bytes.sha256),
     seal: (sha256, source) => vault.seal(sha256, source),
@@ -250,6 +253,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       clearInterval(clock)
       await runner.stop()
       await lane.idle()
+      await inspector.close()
       await scanner?.close()
       await segments.close()
       db.close()

@@ -20,6 +20,7 @@ import { checkPrivateElements } from './checks/private-elements.ts'
 import { followProgram } from './checks/program-chain.ts'
 import { draftOfError } from './checks/structure.ts'
 import { checkPadding, checkTrailing, isZeroRange } from './checks/trailing.ts'
+import type { Inspect } from './document-inspection.ts'
 import type { Draft } from './screened.ts'
 
 const RAW_DATA = '1.2.840.10008.5.1.4.1.1.66'
@@ -36,6 +37,8 @@ export interface JudgedBody {
 /**
  * @param before findings on preamble and File Meta, which a program's header chain may make graver
  * @param pieces whether a scanner wants the pieces
+ * @param inspect reads documents as a whole
+ * @throws InspectionNeeded when `inspect` does
  */
 export function judgeBody(
   arrival: OpenArrival,
@@ -44,6 +47,7 @@ export function judgeBody(
   limits: DicomLimits,
   before: Draft[],
   pieces: boolean,
+  inspect: Inspect,
 ): JudgedBody {
   const { source, claims, provenance } = arrival
   const { base, dataSet } = part10
@@ -75,7 +79,7 @@ export function judgeBody(
   }
   inside.push(...checkPrivateElements(facts, provenance.door, stripsPrivate(policy)))
   inside.push(...checkPixelData(facts, part10.transferSyntax))
-  const document = checkEncapsulatedDocument(facts)
+  const document = checkEncapsulatedDocument(facts, inspect)
   inside.push(...document.drafts)
 
   const first: Draft[] = []

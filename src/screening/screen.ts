@@ -19,6 +19,7 @@ import { checkFileMeta } from './checks/file-meta.ts'
 import { classifyNativeFile } from './checks/native-file.ts'
 import { checkPreamble } from './checks/preamble.ts'
 import { draftOfError, plainDetail } from './checks/structure.ts'
+import { type Inspect, InspectionNeeded, Inspections, type Inspector, inspectHere } from './document-inspection.ts'
 import { judgeBody } from './judge-body.ts'
 import { openOpaque } from './open-opaque.ts'
 import { type Decision, decide } from './policy.ts'
@@ -34,6 +35,8 @@ export interface ScreenTools {
   readonly limits: DicomLimits
   /** Digests not to be scanned twice; rememberClean() of scan.ts makes one. */
   readonly clean?: CleanDigests
+  /** Reads large documents elsewhere; without it everything is read at once. */
+  readonly inspector?: Inspector
   /** Where a deflated data set above 64 MiB goes. */
   readonly scratch?: OpenOptions['scratch']
 }
@@ -42,7 +45,7 @@ export interface ScreenTools {
 const mediaDoors = new Set<Door>(['media', 'web', 'mailbox', 'demo'])
 
 /**
- * Judges one arrival. Without a scanner the answer is there at once.
+ * Judges one arrival. Without a scanner the answer is there at once, unless a large document has to be inspected.
  *
  * Never throws for what a sender may send: an unexpected failure inside is a quarantine (threats.md G2).
  */
@@ -51,10 +54,16 @@ export function screen(
   policy: ScreeningPolicy,
   tools: ScreenTools,
 ): Screened | Promise<Screened> {
-  const { scanner } = tools
-  if (scanner === null) return screenSync(arrival, policy, tools)
-  const judged = judgeSafely(arrival, policy, tools, true)
-  return scanJudged(arrival, policy, tools, scanner, judged)
+  const { scanner, inspector } = tools
+  const judged =
+    inspector === undefined
+      ? judgeSafely(arrival, policy, tools, scanner !== null, inspectHere)
+      : judgeInspected(arrival, policy, tools, scanner !== null, inspector)
+  const concluded = (done: Judged) =>
+    scanner === null
+      ? conclude(arrival, done, policy, NOT_SCANNED, [])
+      : scanJudged(arrival, policy, tools, scanner, done)
+  return judged instanceof Promise ? judged.then(concluded) : concluded(judged)
 }
 
 /** Judges one arrival without a scanner. */
@@ -63,7 +72,7 @@ export function screenSync(
   policy: ScreeningPolicy,
   tools: Pick<ScreenTools, 'limits' | 'scratch'> = { limits: DEFAULT_LIMITS },
 ): Screened {
-  return conclude(arrival, judgeSafely(arrival, policy, tools, false), policy, NOT_SCANNED, [])
+  return conclude(arrival, judgeSafely(arrival, policy, tools, false, inspectHere), policy, NOT_SCANNED, [])
 }
 
 /** What preamble and File Meta alone say: the fast look at many files. Rules P0 to P8 (without TIFF) and M1 to M4. */
@@ -111,18 +120,48 @@ function judgeSafely(
   policy: ScreeningPolicy,
   tools: Pick<ScreenTools, 'limits' | 'scratch'>,
   pieces: boolean,
+  inspect: Inspect,
 ): Judged {
   try {
-    return judge({ ...arrival, source: stableSource(arrival.source) }, policy, tools, pieces)
+    return judge({ ...arrival, source: stableSource(arrival.source) }, policy, tools, pieces, inspect)
   } catch (thrown) {
+    if (thrown instanceof InspectionNeeded) throw thrown
     if (thrown instanceof DicomError) return { ...NOTHING, drafts: [draftOfError(thrown)] }
-    const detail = `screening failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`
-    return {
-      ...NOTHING,
-      failed: true,
-      drafts: [{ rule: 'G2', severity: 'quarantine', detail, offset: null, tag: null, firm: true }],
+    return heldForFault(thrown)
+  }
+}
+
+/**
+ * Judges as judgeSafely does, large documents by the inspector: the judgement breaks off where one is met, and is made
+ * anew when its verdict is known. Until then others are judged.
+ */
+function judgeInspected(
+  arrival: OpenArrival,
+  policy: ScreeningPolicy,
+  tools: Pick<ScreenTools, 'limits' | 'scratch'>,
+  pieces: boolean,
+  inspector: Inspector,
+): Judged | Promise<Judged> {
+  const inspections = new Inspections()
+  const attempt = (): Judged | Promise<Judged> => {
+    try {
+      return judgeSafely(arrival, policy, tools, pieces, inspections.inspect)
+    } catch (thrown) {
+      if (!(thrown instanceof InspectionNeeded)) throw thrown
+      const { place } = thrown
+      return inspector.inspect(place).then((verdict) => {
+        inspections.tell(place, verdict)
+        return attempt()
+      }, heldForFault)
     }
   }
+  return attempt()
+}
+
+function heldForFault(thrown: unknown): Judged {
+  const detail = `screening failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`
+  const draft: Draft = { rule: 'G2', severity: 'quarantine', detail, offset: null, tag: null, firm: true }
+  return { ...NOTHING, failed: true, drafts: [draft] }
 }
 
 function judge(
@@ -130,6 +169,7 @@ function judge(
   policy: ScreeningPolicy,
   tools: Pick<ScreenTools, 'limits' | 'scratch'>,
   pieces: boolean,
+  inspect: Inspect,
 ): Judged {
   const { source, claims } = arrival
   const { dataSetIn } = arrival.provenance
@@ -144,7 +184,7 @@ function judge(
     })
   } catch (thrown) {
     if (!(thrown instanceof DicomError)) throw thrown
-    if (thrown.rule === 'P0') return notPart10(arrival, thrown, tools.limits)
+    if (thrown.rule === 'P0') return notPart10(arrival, thrown, tools.limits, inspect)
     const opaque =
       thrown.rule === 'M6' && policy.unknownTransferSyntaxes === 'keep'
         ? openOpaque(source, tools.limits, dataSetIn)
@@ -168,14 +208,14 @@ function judge(
   for (const problem of part10.problems) {
     if (problem.rule === 'M6' || problem.rule === 'P0') drafts.push({ ...problem, severity: 'info' })
   }
-  const body = judgeBody(arrival, part10, policy, tools.limits, drafts, pieces)
+  const body = judgeBody(arrival, part10, policy, tools.limits, drafts, pieces, inspect)
   return { ...NOTHING, part10, ...body, drafts: [...drafts, ...body.drafts] }
 }
 
-function notPart10(arrival: OpenArrival, error: DicomError, limits: DicomLimits): Judged {
+function notPart10(arrival: OpenArrival, error: DicomError, limits: DicomLimits, inspect: Inspect): Judged {
   const { door, path } = arrival.provenance
   const refused: Draft = { rule: 'P0', severity: 'reject', detail: plainDetail(error), offset: 0, tag: null }
-  const native = classifyNativeFile(arrival.source, path, door)
+  const native = classifyNativeFile(arrival.source, path, door, inspect)
   if (!mediaDoors.has(door)) {
     const detail = native.is === 'unknown' ? refused.detail : `not a DICOM file: ${native.reason}`
     return { ...NOTHING, drafts: [{ ...refused, detail }] }

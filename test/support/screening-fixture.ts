@@ -62,13 +62,23 @@ export function judgeSpooled(bytes: Uint8Array, how: Judging = {}): Screened {
   return screenSync({ ...arrival, source }, { ...PLAIN_POLICY, ...how.policy }, { limits: DEFAULT_LIMITS })
 }
 
+/** The same with what the archive has besides: a scanner, a thread for large documents. */
+export function judgeWith(
+  bytes: Uint8Array,
+  tools: Partial<ScreenTools>,
+  how: Judging = {},
+): Screened | Promise<Screened> {
+  const policy = { ...PLAIN_POLICY, ...how.policy }
+  return screen(arrivalOf(bytes, how), policy, { scanner: null, limits: DEFAULT_LIMITS, ...tools })
+}
+
 /** The same with a scanner. */
 export async function judgeScanned(
   bytes: Uint8Array,
   tools: Pick<ScreenTools, 'scanner' | 'clean'>,
   how: Judging = {},
 ): Promise<Screened> {
-  return screen(arrivalOf(bytes, how), { ...PLAIN_POLICY, ...how.policy }, { limits: DEFAULT_LIMITS, ...tools })
+  return judgeWith(bytes, tools, how)
 }
 
 /** One row of a verdict table: what arrives, what must be said. */

@@ -3,9 +3,8 @@ import { readObjReferences } from '#standards/media/obj.ts'
 import { findHidden, isText, signatureAt, withArticle } from '#standards/media/signatures.ts'
 import { readStlShape } from '#standards/media/stl.ts'
 import type { BodyFacts } from '../body-facts.ts'
+import { type DocumentVerdict, type Inspect, inspectHere } from '../document-inspection.ts'
 import type { Draft } from '../screened.ts'
-import { checkCda } from './cda.ts'
-import { checkPdf, type DecodedPiece } from './pdf.ts'
 import { type Rule, rule } from './rule.ts'
 
 const documentSource = 'PS3.3 C.24.2; threat catalogue 3'
@@ -81,14 +80,8 @@ const typeOfClass: Readonly<Record<string, string>> = {
   '1.2.840.10008.5.1.4.1.1.104.5': 'model/mtl',
 }
 
-export interface DocumentVerdict {
-  readonly drafts: readonly Draft[]
-  /** Attachments unpacked from the document, for the scanner. */
-  readonly pieces: readonly DecodedPiece[]
-}
-
-/** Judges (0042,0011) Encapsulated Document. */
-export function checkEncapsulatedDocument(facts: BodyFacts): DocumentVerdict {
+/** Judges (0042,0011) Encapsulated Document. @throws InspectionNeeded when `inspect` does */
+export function checkEncapsulatedDocument(facts: BodyFacts, inspect: Inspect = inspectHere): DocumentVerdict {
   const place = facts.document
   if (place === null || place.valueLength === 0) return { drafts: [], pieces: [] }
   const drafts: Draft[] = []
@@ -106,7 +99,7 @@ export function checkEncapsulatedDocument(facts: BodyFacts): DocumentVerdict {
     .toLowerCase()
     .split(';')[0]!
     .trim()
-  const judged = checkDocument(source, place.valueOffset, end, type)
+  const judged = checkDocument(source, place.valueOffset, end, type, inspect)
   return { drafts: [...drafts, ...judged.drafts], pieces: judged.pieces }
 }
 
@@ -115,7 +108,13 @@ export function checkEncapsulatedDocument(facts: BodyFacts): DocumentVerdict {
  *
  * @param type media type in lower case, without parameters; '' when none is claimed
  */
-export function checkDocument(source: ByteSource, start: number, end: number, type: string): DocumentVerdict {
+function checkDocument(
+  source: ByteSource,
+  start: number,
+  end: number,
+  type: string,
+  inspect: Inspect,
+): DocumentVerdict {
   const at = { offset: start, tag: DOCUMENT_TAG }
   const one = (rule: string, severity: Draft['severity'], detail: string): DocumentVerdict => ({
     drafts: [{ rule, severity, detail, ...at }],
@@ -128,9 +127,7 @@ export function checkDocument(source: ByteSource, start: number, end: number, ty
   if (type === 'application/pdf' || xmlTypes.has(type)) {
     if (end - start > INSPECTED_BYTES_MAX)
       return one('D5', 'quarantine', `a ${type} of ${end - start} bytes is too large to be inspected`)
-    const bytes = source.read(start, end)
-    if (type === 'application/pdf') return checkPdf(bytes, start, DOCUMENT_TAG)
-    return { drafts: checkCda(bytes, start, DOCUMENT_TAG), pieces: [] }
+    return inspect({ source, start, end, type: type === 'application/pdf' ? 'pdf' : 'xml', tag: DOCUMENT_TAG })
   }
   if (mark !== null && (mark.family === 'executable' || mark.family === 'script' || mark.family === 'archive')) {
     return one(

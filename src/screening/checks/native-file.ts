@@ -5,9 +5,8 @@ import { findCodestreamEnd, findPngEnd } from '#standards/media/codestream-end.t
 import { findHidden, findMarkup, isText, markupAt, signatureAt, withArticle } from '#standards/media/signatures.ts'
 import { readStlShape } from '#standards/media/stl.ts'
 import { readTiffHeader, walkTiff } from '#standards/media/tiff.ts'
+import { type Inspect, inspectHere } from '../document-inspection.ts'
 import type { Draft } from '../screened.ts'
-import { checkCda } from './cda.ts'
-import { checkPdf } from './pdf.ts'
 import { type Rule, rule } from './rule.ts'
 
 export const nativeFileRules: readonly Rule[] = [
@@ -81,7 +80,12 @@ const HEAD_BYTES = 4096
 const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 
 /** Says what a file that has no `DICM` is, by its bytes; of its name only `AUTORUN` counts. */
-export function classifyNativeFile(source: ByteSource, path: string | null, door: Door): NativeFile {
+export function classifyNativeFile(
+  source: ByteSource,
+  path: string | null,
+  door: Door,
+  inspect: Inspect = inspectHere,
+): NativeFile {
   if (source.size === 0) return skip('nothing', 'not-an-object', 'an empty file')
   const head = source.read(0, HEAD_BYTES).slice()
   const name = (path?.split(/[/\\!]/).at(-1) ?? '').toLowerCase()
@@ -97,7 +101,7 @@ export function classifyNativeFile(source: ByteSource, path: string | null, door
       case 'compressed':
         return skip('archive', 'archive-on-medium', `${withArticle(mark.name)}`)
       case 'pdf':
-        return document('a PDF document', pdfDrafts(source))
+        return document('a PDF document', pdfDrafts(source, inspect))
       case 'image':
         return document(`${withArticle(mark.name)}`, imageDrafts(source, mark.name))
       case 'tiff':
@@ -111,11 +115,11 @@ export function classifyNativeFile(source: ByteSource, path: string | null, door
     return document('a binary STL model', [])
   const text = head.byteLength === source.size ? head : head.subarray(0, head.byteLength - 4)
   return isText(text) || isUtf16(text)
-    ? textFile(source, head, door)
+    ? textFile(source, head, door, inspect)
     : { is: 'unknown', drafts: [], reason: 'nothing recognisable' }
 }
 
-function textFile(source: ByteSource, head: Uint8Array, door: Door): NativeFile {
+function textFile(source: ByteSource, head: Uint8Array, door: Door, inspect: Inspect): NativeFile {
   let start = head[0] === 0xef && head[1] === 0xbb ? 3 : 0
   while (
     start < head.byteLength &&
@@ -126,7 +130,7 @@ function textFile(source: ByteSource, head: Uint8Array, door: Door): NativeFile 
   const wide = isUtf16(head)
   if (markup?.name === 'XML document' || wide) {
     if (source.size > DOCUMENT_BYTES_MAX) return skip('nothing', 'not-an-object', 'an XML file too large to read')
-    const drafts = checkCda(source.read(0, source.size), 0, null)
+    const { drafts } = inspect({ source, start: 0, end: source.size, type: 'xml', tag: null })
     if (drafts.some(({ rule }) => rule === 'D3')) return skip('nothing', 'not-an-object', 'text')
     return document('an XML document', drafts)
   }
@@ -160,11 +164,11 @@ function isUtf16(bytes: Uint8Array): boolean {
   return (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
 }
 
-function pdfDrafts(source: ByteSource): readonly Draft[] {
+function pdfDrafts(source: ByteSource, inspect: Inspect): readonly Draft[] {
   if (source.size > DOCUMENT_BYTES_MAX) {
     return [{ rule: 'D5', severity: 'quarantine', detail: 'a PDF too large to be inspected', offset: 0, tag: null }]
   }
-  return checkPdf(source.read(0, source.size).slice(), 0, null).drafts
+  return inspect({ source, start: 0, end: source.size, type: 'pdf', tag: null }).drafts
 }
 
 function imageDrafts(source: ByteSource, name: string): readonly Draft[] {
