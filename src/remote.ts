@@ -117,10 +117,12 @@ export function callRemote(line: Line): Caller {
   }
 }
 
-/** An arrival's buffer is transferred, not copied; a part of a shared buffer is copied once, so nothing else moves. */
+/** An arrival's buffer is transferred, not copied; a part of a larger one is copied once, so nothing else moves; shared
+ * memory stays where it is, and is not written to before the answer. */
 function handedOver(arg: unknown, transfers: Transferable[]): unknown {
   if (!isArrivalInMemory(arg)) return arg
   const { bytes } = arg.bytes
+  if (bytes.buffer instanceof SharedArrayBuffer) return arg
   const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
   const own = whole ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes)
   transfers.push(own.buffer as ArrayBuffer)

@@ -1,5 +1,6 @@
 import { ArchiveError } from '#errors.ts'
 import type { ArrivedBytes } from '#model/arrival.ts'
+import { arrivalMemory } from '#storage/arrival-memory.ts'
 import { MEMORY_BYTES_MAX, type SpoolOptions, SpoolWriter } from '#storage/spool.ts'
 import type { FairSlots, MemoryBudget } from './c-store-fair.ts'
 
@@ -42,6 +43,8 @@ export class DataSetBuffer {
   #size = 0
   #spool: SpoolWriter | null = null
   #leave: (() => void) | null = null
+  /** What `finish` gave out. */
+  #whole: Uint8Array | null = null
 
   constructor(tools: BufferTools, of: BufferFor) {
     this.#tools = tools
@@ -67,7 +70,7 @@ export class DataSetBuffer {
     return undefined
   }
 
-  /** @returns a buffer of its own that may be transferred, or the spooled file. Throws as SpoolWriter.finish. */
+  /** @returns bytes that are good until `release`, or the spooled file. Throws as SpoolWriter.finish. */
   async finish(): Promise<ArrivedBytes> {
     if (this.#spool !== null) {
       try {
@@ -76,8 +79,8 @@ export class DataSetBuffer {
         this.#leave?.()
       }
     }
-    // Not cleared first: every byte of it is written here.
-    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(this.#size).buffer as ArrayBuffer)
+    const bytes = arrivalMemory.take(this.#size)
+    this.#whole = bytes
     let at = 0
     for (const piece of this.#takePieces()) {
       bytes.set(piece, at)
@@ -86,8 +89,10 @@ export class DataSetBuffer {
     return { in: 'memory', bytes }
   }
 
-  /** Gives back the memory it was counted for: once the arrival is answered. */
+  /** Gives back the memory, and what it was counted for: once the arrival is answered. */
   release(): void {
+    if (this.#whole !== null) arrivalMemory.give(this.#whole)
+    this.#whole = null
     if (this.#taken > 0) this.#tools.budget.give(this.#of.peer, this.#taken)
     this.#taken = 0
   }

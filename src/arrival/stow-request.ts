@@ -2,6 +2,7 @@ import { ArchiveError } from '#errors.ts'
 import type { Arrival, ArrivedBytes, Provenance } from '#model/arrival.ts'
 import type { Intake } from '#model/intake.ts'
 import { MultipartError } from '#standards/dicomweb/multipart.ts'
+import { arrivalMemory } from '#storage/arrival-memory.ts'
 import { ArrivalBuffer, type SpoolOptions } from '#storage/spool.ts'
 import { failedOutcome, type Outcome } from './stow-answer.ts'
 import type { Flight } from './stow-flight.ts'
@@ -30,7 +31,15 @@ export function newBuffer({ services }: StowRequest): ArrivalBuffer {
   return new ArrivalBuffer(services.spoolDirectory, services.spool)
 }
 
-/** Hands whole bytes to the walk; its answer is true for this part and says nothing of the others. */
+/** Hands a whole part to the walk, in memory that is used again once it is answered. */
+export async function handOverPart(request: StowRequest, part: number, buffer: ArrivalBuffer): Promise<void> {
+  await handOver(request, part, await buffer.finish((length) => arrivalMemory.take(length)))
+}
+
+/**
+ * Hands whole bytes to the walk, which are its own from here on. Its answer is true for this part and says nothing of
+ * the others.
+ */
 export async function handOver(request: StowRequest, part: number, bytes: ArrivedBytes): Promise<void> {
   const { services, provenance, study } = request
   const arrival: Arrival = {
@@ -45,6 +54,8 @@ export async function handOver(request: StowRequest, part: number, bytes: Arrive
     } catch (error) {
       if (!(error instanceof ArchiveError)) services.report(error)
       return failedOutcome(part, error)
+    } finally {
+      if (bytes.in === 'memory') arrivalMemory.give(bytes.bytes)
     }
   })
 }

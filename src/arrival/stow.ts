@@ -9,7 +9,7 @@ import type { ArrivalBuffer } from '#storage/spool.ts'
 import { failedOutcome, type Outcome, stowAnswer } from './stow-answer.ts'
 import { ByteGate, Flight } from './stow-flight.ts'
 import { takeComposed } from './stow-json.ts'
-import { handOver, isGone, newBuffer, type StowRequest, type StowServices, told } from './stow-request.ts'
+import { handOverPart, isGone, newBuffer, type StowRequest, type StowServices, told } from './stow-request.ts'
 
 interface StudyPath {
   readonly study?: string
@@ -124,7 +124,7 @@ async function takeOne(request: StowRequest, chunks: AsyncIterable<Buffer>): Pro
   const buffer = newBuffer(request)
   try {
     for await (const chunk of chunks) await buffer.write(chunk)
-    await handOver(request, 0, await buffer.finish())
+    await handOverPart(request, 0, buffer)
     return []
   } catch (error) {
     await buffer.discard()
@@ -152,7 +152,7 @@ async function takeFiles(request: StowRequest, chunks: AsyncIterable<Buffer>, bo
       } else {
         const whole = buffer
         buffer = undefined
-        await handOver(request, part, await whole.finish())
+        await handOverPart(request, part, whole)
       }
     }
   } catch (error) {

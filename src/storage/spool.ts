@@ -235,10 +235,13 @@ export class ArrivalBuffer {
     for (const each of chunks) await spool.write(each)
   }
 
-  /** @returns a buffer of its own that may be transferred, or the spooled file. Throws as SpoolWriter.finish. */
-  async finish(): Promise<ArrivedBytes> {
+  /**
+   * @param room memory the whole arrival is put together in, by default a buffer of its own that may be transferred
+   * @returns the bytes, or the spooled file. Throws as SpoolWriter.finish.
+   */
+  async finish(room: (length: number) => Uint8Array = (length) => new Uint8Array(length)): Promise<ArrivedBytes> {
     if (this.#spool !== null) return this.#spool.finish()
-    const bytes = new Uint8Array(this.#size)
+    const bytes = room(this.#size)
     let at = 0
     for (const chunk of this.#chunks) {
       bytes.set(chunk, at)
