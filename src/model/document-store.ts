@@ -42,6 +42,8 @@ export interface DocumentStore {
   list(identifier: string): DocumentList | undefined
   /** True when the patient is known already, from whatever source. */
   knowsPatient(owner: DocumentOwner): boolean
+  /** Opaque id of who an owner lives on as; null when the owner is not known. */
+  survivorOf(owner: DocumentOwner): string | null
   add(document: NewDocument): void
   addFace(face: NewFace): void
   putList(list: DocumentList, owner: DocumentOwner | null): void

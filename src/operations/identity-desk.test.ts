@@ -10,7 +10,7 @@ function desk(how: { readonly journal?: () => Promise<void>; readonly applied?: 
   const made = smallLedger()
   const written: PlacedEntry[] = []
   const told: IdentityAudit[] = []
-  const journal: Journal = {
+  const journal: Pick<Journal, 'append'> = {
     async append(decisions) {
       await how.journal?.()
       const entries = decisions.map(

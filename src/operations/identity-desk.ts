@@ -14,7 +14,7 @@ export interface IdentityDecisions {
 
 export interface IdentityDeskTools {
   readonly ledger: Pick<IdentityLedger, 'check' | 'apply'>
-  readonly journal: Journal
+  readonly journal: Pick<Journal, 'append'>
   /** Runs `fn` in one transaction that also writes the flushed position of the segments (the journal's). */
   commit(fn: () => void): void
   /** Runs one after the other whatever checks, journals and applies decisions: what was checked still holds then. */

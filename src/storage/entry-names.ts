@@ -6,6 +6,7 @@ export interface EntryNames {
 
 const CLEAN_UID = /^[0-9.]{1,64}$/
 const NAME_OF_OBJECT = /^objects\/(?:[^/]+\/)?[0-9a-f]{64}(?:\.v[0-9]+)?\.(dcm|json)$/
+const NAME_OF_DOCUMENT = /^documents\/[0-9a-f]{64}-[0-9a-f]{32}\.(?:record\.json|[a-z0-9]{1,6})$/
 const NAME_OF_JOURNAL = /^journal\/([0-9]{12,})-([a-z0-9.-]+)\.json$/
 
 /**
@@ -22,6 +23,32 @@ export function entryNames(sopInstanceUID: string, sha256Kept: string, version: 
   return { object: `${base}.dcm`, record: `${base}.json` }
 }
 
+/** Endings by kind, so that whoever unpacks a segment can open what is in it. */
+const ENDINGS: { readonly [kind: string]: string } = {
+  ...{
+    pdf: 'pdf',
+    cda: 'xml',
+    'fhir-document': 'fhir',
+    jpeg: 'jpg',
+    png: 'png',
+    gif: 'gif',
+    tiff: 'tif',
+    heic: 'heic',
+  },
+  ...{ mp4: 'mp4', quicktime: 'mov', mpeg: 'mpg', text: 'txt', rtf: 'rtf', html: 'html', xml: 'xml', stl: 'stl' },
+  ...{ obj: 'obj', mtl: 'mtl', aecg: 'xml' },
+}
+
+/**
+ * Entry names of a document: `documents/<sha256>-<object id>.pdf` and `.record.json`.
+ * @param kind word of model/document.ts
+ */
+export function documentNames(sha256: string, objectId: string, kind: string): EntryNames {
+  if (!/^[0-9a-f]{64}$/.test(sha256) || !/^[0-9a-f]{32}$/.test(objectId)) throw new RangeError('not a digest and an id')
+  const base = `documents/${sha256}-${objectId}`
+  return { object: `${base}.${ENDINGS[kind] ?? 'bin'}`, record: `${base}.record.json` }
+}
+
 /** What an entry of a segment is, told by its name. */
 export type EntryKind =
   | { readonly is: 'object'; readonly base: string }
@@ -34,6 +61,10 @@ export function entryKind(name: string): EntryKind {
   if (object !== null) {
     const base = name.slice(0, name.lastIndexOf('.'))
     return { is: object[1] === 'dcm' ? 'object' : 'record', base }
+  }
+  if (NAME_OF_DOCUMENT.test(name)) {
+    const base = name.slice(0, name.indexOf('.'))
+    return { is: name.endsWith('.record.json') ? 'record' : 'object', base }
   }
   const journal = NAME_OF_JOURNAL.exec(name)
   if (journal !== null) return { is: 'journal', sequence: Number(journal[1]), kind: journal[2] ?? '' }

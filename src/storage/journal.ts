@@ -37,19 +37,32 @@ export interface Journal {
    * @throws ArchiveError 'storage.full', 'storage.read-only': nothing was decided
    */
   append(decisions: readonly Decision[]): Promise<readonly PlacedEntry[]>
+  /**
+   * Decisions behind other entries that stand or fall with them: one append, one flush.
+   * @returns places of `entries`, and the decisions as they stand
+   */
+  appendWith(
+    entries: readonly Entry[],
+    decisions: readonly Decision[],
+  ): Promise<{ readonly places: readonly Location[]; readonly journal: readonly PlacedEntry[] }>
 }
 
 export function openJournal(segments: SegmentStore, numbers: JournalNumbers, now = () => new Date()): Journal {
+  async function appendWith(before: readonly Entry[], decisions: readonly Decision[]) {
+    const first = decisions.length === 0 ? 0 : numbers.take(decisions.length)
+    const time = now().toISOString()
+    const entries = decisions.map(
+      ({ kind, payload }, i): JournalEntry => ({ format: 1, sequence: first + i, kind, time, payload }),
+    )
+    const places = await segments.append([...before, ...entries.map(segmentEntry)], 'default')
+    const journal = entries.map((entry, i) => ({ ...entry, location: places[before.length + i] as Location }))
+    return { places: places.slice(0, before.length), journal }
+  }
+
   return {
+    appendWith,
     async append(decisions) {
-      if (decisions.length === 0) return []
-      const first = numbers.take(decisions.length)
-      const time = now().toISOString()
-      const entries = decisions.map(
-        ({ kind, payload }, i): JournalEntry => ({ format: 1, sequence: first + i, kind, time, payload }),
-      )
-      const places = await segments.append(entries.map(segmentEntry), 'default')
-      return entries.map((entry, i) => ({ ...entry, location: places[i] as Location }))
+      return decisions.length === 0 ? [] : (await appendWith([], decisions)).journal
     },
   }
 }

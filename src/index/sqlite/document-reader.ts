@@ -1,0 +1,295 @@
+import { ArchiveError } from '#errors.ts'
+import type { Code, DocumentList, StoredDocument } from '#model/document.ts'
+import type { DocumentHit, DocumentQuery, DocumentReader, DocumentVersion, TimeRange } from '#model/document-desk.ts'
+import type { Visibility } from '#model/visibility.ts'
+import type { Database, SqlParam } from './database.ts'
+import { CODE_FIELDS, type CodeField, foldWord, STATUSES } from './document-codes.ts'
+import {
+  type DocumentRow,
+  documentSelect,
+  documentsOf,
+  LIST_SELECT,
+  type ListRow,
+  listOf,
+  personKeys,
+  visibleDocuments,
+} from './document-rows.ts'
+import { all, type Condition } from './visible.ts'
+import { createWordsReader, matchOf } from './words.ts'
+
+/** One document by any of its identifiers: object id, uniqueId with or without a URN, entryUUID, SHA-256. */
+export function findDocument(db: Database, identifier: string, visibility: Visibility): StoredDocument | undefined {
+  const bare = identifier.replace(/^urn:(uuid|oid):/i, '')
+  const sees = visibleDocuments(db, visibility, 'd.patient', 'd.restricted')
+  const ways: Condition[] = [
+    { sql: 'd.id = ?', params: [identifier] },
+    { sql: 'd.entry_uuid = ?', params: [bare.toLowerCase()] },
+    { sql: 'd.unique_id in (?, ?, ?, ?)', params: [identifier, bare, `urn:oid:${bare}`, `urn:uuid:${bare}`] },
+  ]
+  if (/^[0-9a-f]{64}$/i.test(identifier)) {
+    const sha = Buffer.from(identifier, 'hex')
+    ways.push({
+      sql: 'd.key in (select object from digest where prefix = ?) and o.sha_arrived = ?',
+      params: [sha.subarray(0, 8), sha],
+    })
+  }
+  for (const way of ways) {
+    const where = all([way, sees])
+    const row = db.get<DocumentRow>(
+      documentSelect('document d', where.sql, 'order by d.key desc limit 1'),
+      ...where.params,
+    )
+    if (row !== undefined) return documentsOf(db, [row])[0]
+  }
+  return undefined
+}
+
+const ORDERS = {
+  newest: { column: 'd.time', direction: 'desc', compare: '<' },
+  oldest: { column: 'd.time', direction: 'asc', compare: '>' },
+  updated: { column: 'd.updated', direction: 'desc', compare: '<' },
+} as const
+
+/** Conditions of a query on alias `d`, visibility included. */
+function conditionsOf(db: Database, query: DocumentQuery, visibility: Visibility): (Condition | undefined)[] {
+  const among = (column: string, values: readonly SqlParam[] | undefined): Condition | undefined =>
+    values === undefined
+      ? undefined
+      : { sql: `${column} in (select value from json_each(?))`, params: [JSON.stringify(values)] }
+  const patients = query.patientIds === undefined ? undefined : personKeys(db, query.patientIds)
+  return [
+    visibleDocuments(db, visibility, 'd.patient', 'd.restricted'),
+    // One person is nearly always one key: an equality keeps the order of the index.
+    patients?.length === 1 ? { sql: 'd.patient = ?', params: patients } : among('d.patient', patients),
+    among('d.id', query.objectIds),
+    among(
+      'd.unique_id',
+      query.uniqueIds?.flatMap((id) => spellings(id)),
+    ),
+    among(
+      'd.entry_uuid',
+      query.entryUuids?.map((id) => id.replace(/^urn:uuid:/i, '').toLowerCase()),
+    ),
+    among(
+      'd.status',
+      query.statuses?.map((status) => STATUSES.indexOf(status)),
+    ),
+    among('d.kind', query.kinds),
+    among('d.media_type', query.mediaTypes),
+    among('d.department', query.departments),
+    among('d.study', query.studyInstanceUIDs),
+    codes('classCode', query.classCodes),
+    codes('typeCode', query.typeCodes),
+    codes('formatCode', query.formatCodes),
+    codes('practiceSetting', query.practiceSettings),
+    codes('facilityType', query.facilityTypes),
+    codes('eventCodes', query.eventCodes),
+    codes('confidentiality', query.confidentiality),
+    author(0, query.author?.family),
+    author(1, query.author?.given),
+    references(query.references),
+    ...within('d.creation', query.creation),
+    ...overlapping(query.service),
+    ...within('d.updated', query.lastUpdated),
+    query.title === undefined
+      ? undefined
+      : { sql: "d.title like ? escape '\\'", params: [`%${query.title.replace(/[\\%_]/g, '\\$&')}%`] },
+    query.incomplete === true ? { sql: 'd.missing > 0', params: [] } : undefined,
+    query.text === undefined
+      ? undefined
+      : { sql: 'd.key in (select rowid from words where words match ?)', params: [matchOf(query.text)] },
+  ]
+}
+
+function spellings(id: string): string[] {
+  const bare = id.replace(/^urn:(uuid|oid):/i, '')
+  return [id, bare, `urn:oid:${bare}`, `urn:uuid:${bare}`]
+}
+
+function codes(field: CodeField, wanted: readonly Pick<Code, 'code' | 'system'>[] | undefined): Condition | undefined {
+  if (wanted === undefined) return undefined
+  const one = `d.key in (select document from document_code where field = ${CODE_FIELDS[field]} and code = ? and (? = '' or system = ?))`
+  return {
+    sql: wanted.length === 0 ? '0' : wanted.map(() => one).join(' or '),
+    params: wanted.flatMap(({ code, system }) => [code, system, system]),
+  }
+}
+
+function author(part: 0 | 1, words: readonly string[] | undefined): Condition | undefined {
+  if (words === undefined) return undefined
+  const one = `d.key in (select document from document_author where part = ${part} and word >= ? and word < ?)`
+  return {
+    sql: words.length === 0 ? '0' : words.map(() => one).join(' or '),
+    params: words.map(foldWord).flatMap((word) => [word, `${word}\u{10ffff}`]),
+  }
+}
+
+function references(wanted: DocumentQuery['references']): Condition | undefined {
+  if (wanted === undefined) return undefined
+  const one = `d.key in (select document from document_reference where id = ? and (? = '' or issuer = ?) and (? = '' or type = ?))`
+  return {
+    sql: wanted.length === 0 ? '0' : wanted.map(() => one).join(' or '),
+    params: wanted.flatMap(({ id, issuer, type = '' }) => [id, issuer, issuer, type, type]),
+  }
+}
+
+function within(column: string, range: TimeRange | undefined): Condition[] {
+  const found: Condition[] = []
+  if (range?.from !== undefined) found.push({ sql: `${column} >= ?`, params: [range.from] })
+  if (range?.to !== undefined) found.push({ sql: `${column} < ?`, params: [range.to] })
+  return found
+}
+
+/** Services that took place at any time in the range. */
+function overlapping(range: TimeRange | undefined): Condition[] {
+  const found: Condition[] = []
+  if (range?.from !== undefined) {
+    found.push({ sql: 'coalesce(d.service_stop, d.service_start) >= ?', params: [range.from] })
+  }
+  if (range?.to !== undefined) found.push({ sql: 'd.service_start < ?', params: [range.to] })
+  return found
+}
+
+function cursorOf(text: string): readonly [string, number] {
+  const at = text.lastIndexOf('~')
+  const key = Number(text.slice(at + 1))
+  if (at < 0 || !Number.isSafeInteger(key) || key <= 0) {
+    throw new ArchiveError('request.malformed', 'cursor: not one of ours')
+  }
+  return [Buffer.from(text.slice(0, at), 'base64url').toString(), key]
+}
+
+const cursorText = (column: string, key: number) => `${Buffer.from(column).toString('base64url')}~${key}`
+
+/** Reads of the document panel; any connection. */
+export function createDocumentReader(db: Database): DocumentReader {
+  const words = createWordsReader(db)
+  return {
+    async documents(query, visibility) {
+      const { column, direction, compare } = ORDERS[query.order]
+      const conditions = conditionsOf(db, query, visibility)
+      if (query.cursor !== undefined) {
+        conditions.push({ sql: `(${column}, d.key) ${compare} (?, ?)`, params: [...cursorOf(query.cursor)] })
+      }
+      const where = all(conditions)
+      const rows = db.all<DocumentRow>(
+        documentSelect('document d', where.sql, `order by ${column} ${direction}, d.key ${direction} limit ?`),
+        ...where.params,
+        query.limit + 1,
+      )
+      const page = rows.slice(0, query.limit)
+      const last = page.at(-1)
+      const items: DocumentHit[] = documentsOf(db, page).map((document, i) => ({
+        document,
+        snippet: query.text === undefined ? null : words.snippet(page[i]?.key ?? 0, query.text),
+      }))
+      const more = rows.length > query.limit && last !== undefined
+      return { items, next: more ? cursorText(query.order === 'updated' ? last.updated : last.time, last.key) : null }
+    },
+
+    async countDocuments(query, visibility) {
+      const where = all(conditionsOf(db, query, visibility))
+      const row = db.get<{ n: number }>(
+        `select count(*) as n from document d cross join object o on o.key = d.key where d.hidden = 0 and ${where.sql}`,
+        ...where.params,
+      )
+      return row?.n ?? 0
+    },
+
+    async document(identifier, visibility) {
+      return findDocument(db, identifier, visibility)
+    },
+
+    async versions(objectId, visibility) {
+      const now = findDocument(db, objectId, visibility)
+      if (now === undefined) return undefined
+      const former = db.all<{ version: number; time: string; by: string; reason: string; body: string }>(
+        `select v.version, v.time, v.by, v.reason, v.body from document d join document_version v on v.document = d.key
+         where d.id = ? and d.hidden = 0 order by v.version desc`,
+        objectId,
+      )
+      return history(now, former)
+    },
+
+    async lists(query, visibility) {
+      const patients = query.patientIds === undefined ? undefined : personKeys(db, query.patientIds)
+      const among = (sql: string, values: readonly SqlParam[] | undefined): Condition | undefined =>
+        values === undefined
+          ? undefined
+          : { sql: `${sql} in (select value from json_each(?))`, params: [JSON.stringify(values)] }
+      const listCodes = query.codes?.map(
+        () => "l.key in (select list from list_code where code = ? and (? = '' or system = ?))",
+      )
+      const conditions: (Condition | undefined)[] = [
+        visibleDocuments(db, visibility, 'l.patient', null),
+        query.kind === undefined ? undefined : { sql: 'l.kind = ?', params: [query.kind] },
+        among('l.id', query.ids),
+        among('l.unique_id', query.uniqueIds?.flatMap(spellings)),
+        among('l.patient', patients),
+        among('l.status', query.statuses),
+        among('l.source_id', query.sourceIds),
+        query.codes === undefined
+          ? undefined
+          : {
+              sql: listCodes?.join(' or ') || '0',
+              params: query.codes.flatMap(({ code, system }) => [code, system, system]),
+            },
+        listAuthor(0, query.author?.family),
+        listAuthor(1, query.author?.given),
+        ...within('l.time', query.time),
+        query.holds === undefined
+          ? undefined
+          : { sql: 'l.key in (select list from list_item where item = ?)', params: [query.holds] },
+      ]
+      if (query.cursor !== undefined) {
+        conditions.push({ sql: '(l.time, l.key) < (?, ?)', params: [...cursorOf(query.cursor)] })
+      }
+      const where = all(conditions)
+      const rows = db.all<ListRow & { time: string }>(
+        `${LIST_SELECT.replace('l.updated', 'l.updated, l.time')} where ${where.sql} order by l.time desc, l.key desc limit ?`,
+        ...where.params,
+        query.limit + 1,
+      )
+      const last = rows[query.limit - 1]
+      return {
+        items: rows.slice(0, query.limit).map(listOf),
+        next: rows.length > query.limit && last !== undefined ? cursorText(last.time, last.key) : null,
+      }
+    },
+
+    async listVersions(id, visibility) {
+      const where = all([visibleDocuments(db, visibility, 'l.patient', null), { sql: 'l.id = ?', params: [id] }])
+      const row = db.get<ListRow>(`${LIST_SELECT} where ${where.sql}`, ...where.params)
+      if (row === undefined) return undefined
+      const former = db.all<{ body: string }>(
+        'select body from list_version where list = ? order by version desc',
+        row.key,
+      )
+      return [listOf(row), ...former.map(({ body }) => JSON.parse(body) as DocumentList)]
+    },
+
+    async searchText(query, visibility) {
+      return words.search(query, visibility)
+    },
+  }
+}
+
+/** Each former state was valid until the decision that follows it; the cause stands with what it made. */
+function history(
+  now: StoredDocument,
+  former: readonly { version: number; time: string; by: string; reason: string; body: string }[],
+): DocumentVersion[] {
+  const states = former.map(({ version, body }) => ({ version, document: JSON.parse(body) as StoredDocument }))
+  const causes = former.map(({ time, by, reason }) => ({ time, by, reason }))
+  const made = { time: now.created, by: now.placement.rule, reason: 'stored' }
+  return [{ version: now.version, document: now }, ...states].map((state, i) => ({ ...state, ...(causes[i] ?? made) }))
+}
+
+function listAuthor(part: 0 | 1, words: readonly string[] | undefined): Condition | undefined {
+  if (words === undefined) return undefined
+  const one = `l.key in (select list from list_author where part = ${part} and word >= ? and word < ?)`
+  return {
+    sql: words.length === 0 ? '0' : words.map(() => one).join(' or '),
+    params: words.map(foldWord).flatMap((word) => [word, `${word}\u{10ffff}`]),
+  }
+}

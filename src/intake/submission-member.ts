@@ -1,0 +1,81 @@
+/** A member of a submission, and what is told of it: record of its arrival, receipt, held row. */
+import { randomUUID } from 'node:crypto'
+import type { ArrivalRecord, Receipt } from '#model/arrival.ts'
+import type { SubmittedDocument } from '#model/document-desk.ts'
+import type { HeldRow } from '#model/quarantine.ts'
+import type { Screened } from '#screening/screened.ts'
+import type { ByteSource } from '#standards/byte-source.ts'
+
+export interface Member {
+  readonly submitted: SubmittedDocument
+  readonly source: ByteSource & { close(): void }
+  readonly screened: Screened
+  readonly sha256: string
+  readonly sha1: string
+  readonly arrivalId: string
+}
+
+export const NOT_ALONE = 'refused together with the rest of its submission'
+
+export function arrivalOf(
+  member: Member,
+  objectId: string | null,
+  quarantineId: string | null,
+  reason: string | null,
+): ArrivalRecord {
+  const { provenance } = member.submitted.arrival
+  const { path, time, door, peer, originator, user, address, medium } = provenance
+  return {
+    ...{ id: member.arrivalId, sha256: member.sha256, size: member.source.size },
+    ...{ door, peer, originator, user, address, medium, path, time },
+    verdict: reason === NOT_ALONE ? 'reject' : member.screened.verdict,
+    reason: reason ?? member.screened.reason,
+    findings: member.screened.findings,
+    scan: member.screened.scan,
+    sopInstanceUid: null,
+    objectId,
+    quarantineId,
+  }
+}
+
+export function receiptOf(
+  member: Member,
+  arrival: ArrivalRecord,
+  stored: boolean,
+  duplicate: boolean,
+  failure: Receipt['failure'] = arrival.quarantineId !== null ? 'screening.held' : stored ? null : 'screening.rejected',
+): Receipt {
+  return {
+    ...{ arrivalId: member.arrivalId, sha256: member.sha256, size: member.source.size },
+    ...{
+      verdict: arrival.verdict,
+      stored,
+      duplicate,
+      reason: arrival.reason,
+      findings: arrival.findings,
+      scan: arrival.scan,
+    },
+    ...{ sopClassUID: null, sopInstanceUID: null, seriesInstanceUID: null, studyInstanceUID: null },
+    ...{ objectId: arrival.objectId, quarantineId: arrival.quarantineId, failure, elementsDiscarded: false },
+  }
+}
+
+export function heldRow(member: Member): HeldRow {
+  const { provenance } = member.submitted.arrival
+  return {
+    id: randomUUID(),
+    state: 'held',
+    sha256: member.sha256,
+    size: member.source.size,
+    sopInstanceUid: null,
+    arrivedAt: provenance.time,
+    door: provenance.door,
+    peer: provenance.peer,
+    findings: member.screened.findings,
+    preambleHex: member.screened.preambleHex,
+    scan: member.screened.scan,
+    patient: null,
+    decision: null,
+    provenance,
+  }
+}
