@@ -23,7 +23,7 @@ import type { ByteSource } from '#standards/byte-source.ts'
 import type { Base, InstanceUids } from './intake/base.ts'
 import type { CommitLane, Outcome, Prepared } from './intake/commit-lane.ts'
 import { type Extracted, extract, UNIVERSAL_ENTITY_ID } from './intake/extract.ts'
-import { type KeptForm, keptForm } from './intake/kept-form.ts'
+import { type KeptForm, keptForm, keptObject } from './intake/kept-form.ts'
 
 /** What the policies in force say of one arrival. */
 export interface Terms {
@@ -128,7 +128,10 @@ export function createWalk(tools: WalkTools): Walk {
     let extracted: Extracted
     let kept: KeptForm
     try {
-      extracted = extract(part10, uids, { zone: terms.originator?.timeZone ?? null, siteZone: terms.siteZone })
+      extracted = extract(keptObject(source, part10, screened), uids, {
+        zone: terms.originator?.timeZone ?? null,
+        siteZone: terms.siteZone,
+      })
       kept = await keptForm(arrival.bytes, base.sha256, source, part10, screened, uids)
     } catch (fault) {
       // Screening let it through and we failed to read it: our fault or an attack, and a person looks (G2).

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto'
 import type { Digests } from '#model/archive-object.ts'
 import type { ArrivedBytes } from '#model/arrival.ts'
-import type { ByteRange } from '#model/finding.ts'
 import type { SpooledEntry } from '#model/segment-store.ts'
 import type { Screened } from '#screening/screened.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
 import type { Part10 } from '#standards/dicom/open.ts'
 import { buildHead } from '#standards/dicom/write.ts'
 import { placeHead } from '#storage/spool.ts'
+import { type KeptPiece, keptPieces, keptSource } from './kept-pieces.ts'
 
 interface Common {
   readonly digests: Digests
@@ -53,8 +53,8 @@ export async function keptForm(
     screened.keepPreamble && arrivedHead !== null
       ? arrivedHead
       : buildHead({ ...uids, transferSyntaxUID: part10.transferSyntax.uid })
-  const keep = without({ start: dataSetStart, end: source.size }, screened.remove)
-  const end = keep.at(-1)?.end ?? dataSetStart
+  const keep = piecesOf(source, part10, screened)
+  const end = endOf(keep, source, screened, dataSetStart)
   const tail = source.size - end
   const common = {
     dataSetOffset: head.length,
@@ -66,7 +66,10 @@ export async function keptForm(
   const dataSet = createHash('sha256')
   const kept = createHash('sha256').update(head)
   if (bytes.in === 'memory') {
-    const content = [head, ...keep.map((range) => bytes.bytes.subarray(range.start, range.end))]
+    const content = [
+      head,
+      ...keep.map((piece) => (piece instanceof Uint8Array ? piece : bytes.bytes.subarray(piece.start, piece.end))),
+    ]
     for (const piece of content.slice(1)) {
       dataSet.update(piece)
       kept.update(piece)
@@ -75,29 +78,32 @@ export async function keptForm(
     return { ...common, digests, in: 'memory', content, memoryBytes: bytes.bytes.length }
   }
 
-  for (const range of keep) {
-    for (let at = range.start; at < range.end; at += CHUNK_BYTES) {
-      const chunk = source.read(at, Math.min(at + CHUNK_BYTES, range.end))
-      dataSet.update(chunk)
-      kept.update(chunk)
-      // Other arrivals have their turn while a large one is hashed.
-      await new Promise<void>((resolve) => setImmediate(resolve))
-    }
+  const whole = keptSource(source, keep)
+  for (let at = 0; at < whole.size; at += CHUNK_BYTES) {
+    const chunk = whole.read(at, at + CHUNK_BYTES)
+    dataSet.update(chunk)
+    kept.update(chunk)
+    // Other arrivals have their turn while a large one is hashed.
+    await new Promise<void>((resolve) => setImmediate(resolve))
   }
   const digests = { arrived: arrivedSha256, dataSet: dataSet.digest('hex'), kept: kept.digest('hex') }
   const entry = await placeHead(bytes, head, keep)
   return { ...common, digests, in: 'spool', entry, memoryBytes: 0 }
 }
 
-/** A range without others: ascending, disjoint. */
-export function without(whole: ByteRange, removed: readonly ByteRange[]): ByteRange[] {
-  const left: ByteRange[] = []
-  let at = whole.start
-  for (const { start, end } of [...removed].sort((a, b) => a.start - b.start)) {
-    if (end <= at || start >= whole.end) continue
-    if (start > at) left.push({ start: at, end: start })
-    at = Math.max(at, end)
-  }
-  if (at < whole.end) left.push({ start: at, end: whole.end })
-  return left
+/** The object as it will be kept, for what is learnt from it: without what is removed. */
+export function keptObject(source: ByteSource, part10: Part10, screened: Screened): Part10 {
+  if (!screened.elementsDiscarded) return part10
+  return { ...part10, dataSet: keptSource(source, piecesOf(source, part10, screened)), base: null }
+}
+
+function piecesOf(source: ByteSource, { dataSetStart }: Part10, { remove, rewrite }: Screened): KeptPiece[] {
+  return keptPieces({ start: dataSetStart, end: source.size }, remove, rewrite)
+}
+
+/** Offset behind the last byte that is kept. */
+function endOf(keep: readonly KeptPiece[], source: ByteSource, { remove }: Screened, start: number): number {
+  if (keep.length === 0) return start
+  const last = remove.at(-1)
+  return last !== undefined && last.end >= source.size ? Math.max(start, last.start) : source.size
 }

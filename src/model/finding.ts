@@ -19,6 +19,12 @@ export interface ByteRange {
   readonly end: number
 }
 
+/** Bytes that take the place of as many others, `at` a zero-based offset in the file as it arrived. */
+export interface ByteRewrite {
+  readonly at: number
+  readonly bytes: Uint8Array
+}
+
 /** What the virus scanner said of one arrival. Contract: `scan` of provenance. */
 export interface ScanReport {
   readonly status: 'clean' | 'infected' | 'not-scanned' | 'partly' | 'pending'

@@ -1,4 +1,4 @@
-import type { ByteRange } from '#model/finding.ts'
+import type { ByteRange, ByteRewrite } from '#model/finding.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
 import type { Encoding } from '#standards/dicom/encoding.ts'
 import type { Draft } from './screened.ts'
@@ -44,10 +44,12 @@ export interface BodyFacts {
   /** Pixel Data inside the private pyramid group 7FDF, whole value or fragments. */
   readonly pyramid: readonly ByteRange[]
   readonly pieces: readonly PieceRange[]
-  /** Elements a policy that strips private elements removes; outermost data set. */
+  /** Elements a policy that strips private elements removes, in the outermost data set and in items. */
   readonly privateElements: readonly ByteRange[]
-  /** True when private elements stand inside sequences, where a removal would change lengths around them. */
-  readonly privateNested: boolean
+  /** Lengths around them when all of them are gone. */
+  readonly lengthRewrites: readonly ByteRewrite[]
+  /** True when there are more than are remembered. */
+  readonly privateTooMany: boolean
   readonly creators: ReadonlySet<string>
   readonly drafts: readonly Draft[]
 }

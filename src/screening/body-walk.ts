@@ -9,6 +9,7 @@ import type { BodyFacts, PieceRange, PixelPlace, Place } from './body-facts.ts'
 import { checkHiddenValue } from './checks/hidden-value.ts'
 import { checkUid } from './checks/identity.ts'
 import { draftOfProblem } from './checks/structure.ts'
+import { LengthRewrites } from './length-rewrites.ts'
 import type { Draft } from './screened.ts'
 
 const PIXEL_DATA = 0x7fe00010
@@ -82,7 +83,8 @@ export function walkBody(
     pyramid: visitor.pyramid,
     pieces: visitor.pieces,
     privateElements: visitor.privateElements,
-    privateNested: visitor.privateNested,
+    lengthRewrites: visitor.lengths.all(),
+    privateTooMany: visitor.privateTooMany,
     creators: visitor.creators,
     drafts: visitor.drafts,
   }
@@ -101,7 +103,8 @@ class BodyVisitor extends QuietVisitor {
   pixels: PixelPlace | null = null
   padding: Place | null = null
   document: Place | null = null
-  privateNested = false
+  privateTooMany = false
+  readonly lengths: LengthRewrites
 
   private readonly source: ByteSource
   private readonly encoding: Encoding
@@ -109,9 +112,6 @@ class BodyVisitor extends QuietVisitor {
   /** Offset and depth of the private sequence or encapsulated element that is open; -1 when none is. */
   private openPrivate = -1
   private openPrivateDepth = -1
-  /** 1 for each open sequence or item whose length is written: a removal inside would make it wrong. */
-  private readonly lengths: number[] = []
-  private fixedLengths = 0
   private openPixels: { tag: number; headerOffset: number; valueOffset: number; fragments: number[] } | null = null
   private fragmentTag = 0
   private fragmentStart = 0
@@ -120,6 +120,7 @@ class BodyVisitor extends QuietVisitor {
     super()
     this.source = source
     this.encoding = encoding
+    this.lengths = new LengthRewrites(encoding)
     this.options = options
   }
 
@@ -128,6 +129,8 @@ class BodyVisitor extends QuietVisitor {
       this.privateElement(tag, vr, at, length, depth, header)
       return
     }
+    if ((tag & 0xffff) === 0 && vr === 'UL' && length === 4)
+      this.lengths.groupLength(tag, at, this.numberAt(vr, at, 4) ?? 0)
     if (vr === 'UI' && length > 0) {
       const draft = checkUid(this.source, tag, at, length, depth)
       if (draft !== null) this.note(draft)
@@ -149,21 +152,29 @@ class BodyVisitor extends QuietVisitor {
     else if (tag === ICC_PROFILE) this.iccProfiles.push({ start: at, end: at + length })
   }
 
-  override startSequence(tag: number, _vr: string, _at: number, length: number, depth: number, header: number): void {
+  override startSequence(
+    tag: number,
+    _vr: string,
+    at: number,
+    length: number,
+    depth: number,
+    header: number,
+    content: Encoding,
+  ): void {
     if (((tag >>> 16) & 1) === 1) this.beginPrivate(depth, header)
-    this.enter(length)
+    this.lengths.startSequence(tag, at, length, content)
   }
 
-  override startItem(_index: number, _at: number, length: number): void {
-    this.enter(length)
+  override startItem(_index: number, at: number, length: number): void {
+    this.lengths.startItem(at, length)
   }
 
   override endItem(): void {
-    this.fixedLengths -= this.lengths.pop() ?? 0
+    this.lengths.end()
   }
 
   override endSequence(endOffset: number, depth: number): void {
-    this.fixedLengths -= this.lengths.pop() ?? 0
+    this.lengths.end()
     this.endPrivate(endOffset, depth)
   }
 
@@ -212,12 +223,6 @@ class BodyVisitor extends QuietVisitor {
     if (length > PIECE_BYTES_MIN) this.piece(at, at + length, tag)
   }
 
-  private enter(length: number): void {
-    const fixed = length < 0 ? 0 : 1
-    this.lengths.push(fixed)
-    this.fixedLengths += fixed
-  }
-
   private beginPrivate(depth: number, header: number): void {
     if (this.openPrivate >= 0) return
     this.openPrivate = header
@@ -232,15 +237,12 @@ class BodyVisitor extends QuietVisitor {
 
   /** A range that a policy which strips private elements takes away; neighbours become one. */
   private strippable(start: number, end: number): void {
-    if (this.fixedLengths > 0) {
-      this.privateNested = true
-      return
-    }
+    this.lengths.remove(end - start)
     const last = this.privateElements.at(-1)
     if (last !== undefined && last.end === start)
       this.privateElements[this.privateElements.length - 1] = { start: last.start, end }
     else if (this.privateElements.length < RANGES_MAX) this.privateElements.push({ start, end })
-    else this.privateNested = true
+    else this.privateTooMany = true
   }
 
   private piece(start: number, end: number, tag: number): void {

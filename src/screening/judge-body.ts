@@ -113,14 +113,15 @@ function stripsPrivate(policy: ScreeningPolicy): boolean {
  */
 function inFile(draft: Draft, base: number | null): Draft {
   if (base !== null) {
-    const { remove, offset } = draft
+    const { remove, rewrite, offset } = draft
     return {
       ...draft,
       offset: offset === null ? null : base + offset,
       ...(remove === undefined ? {} : { remove: { start: base + remove.start, end: base + remove.end } }),
+      ...(rewrite === undefined ? {} : { rewrite: rewrite.map(({ at, bytes }) => ({ at: base + at, bytes })) }),
     }
   }
-  const { remove, ...rest } = draft
+  const { remove, rewrite: _, ...rest } = draft
   if (remove === undefined) return { ...rest, offset: null }
   return {
     ...rest,

@@ -1,4 +1,4 @@
-import type { ByteRange, Finding, VerdictWord } from '#model/finding.ts'
+import type { ByteRange, ByteRewrite, Finding, VerdictWord } from '#model/finding.ts'
 import type { PolicyAction, ScreeningPolicy } from '#model/settings.ts'
 import { ruleOf } from './rules.ts'
 import type { Draft } from './screened.ts'
@@ -7,6 +7,7 @@ export interface Decision {
   readonly verdict: VerdictWord
   readonly findings: readonly Finding[]
   readonly remove: readonly ByteRange[]
+  readonly rewrite: readonly ByteRewrite[]
   readonly elementsDiscarded: boolean
   /** The finding that decided; null when there was nothing to decide. */
   readonly worst: Finding | null
@@ -39,6 +40,7 @@ const wrapperRules = /^(P\d|P8-entropy|TIFF-\d|M[12])$/
 export function decide(drafts: readonly Draft[], policy: ScreeningPolicy): Decision {
   const findings: Finding[] = []
   const removals: ByteRange[] = []
+  let rewrite: readonly ByteRewrite[] = []
   let elementsDiscarded = false
   let worst: Finding | null = null
   const disguised = drafts.some(({ rule }) => disguises.has(rule))
@@ -58,6 +60,7 @@ export function decide(drafts: readonly Draft[], policy: ScreeningPolicy): Decis
     // Bytes that no data element claimed are never kept, whatever a policy says (threats.md G7).
     if (draft.remove !== undefined && (action === 'sanitise' || draft.removesElements !== true)) {
       removals.push(draft.remove)
+      if (draft.rewrite !== undefined) rewrite = draft.rewrite // of one rule only: private-stripped
       if (draft.removesElements === true) elementsDiscarded = true
     }
   }
@@ -66,13 +69,14 @@ export function decide(drafts: readonly Draft[], policy: ScreeningPolicy): Decis
     verdict: action === 'keep' ? 'accept' : action,
     findings,
     remove: merged(removals),
+    rewrite,
     elementsDiscarded,
     worst: action === 'keep' ? null : worst,
   }
 }
 
 function apply(draft: Draft, policy: ScreeningPolicy): Finding {
-  const { firm: _firm, remove: _remove, removesElements: _removes, ...finding } = draft
+  const { firm: _firm, remove: _remove, rewrite: _rewrite, removesElements: _removes, ...finding } = draft
   const wanted = policy.rules[draft.rule]
   if (wanted === undefined) return finding
   const known = ruleOf(draft.rule)

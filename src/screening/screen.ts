@@ -299,7 +299,10 @@ function conclude(
     verdict: skip ? 'skip' : decision.verdict,
     findings: decision.findings,
     remove: decision.remove,
-    keepPreamble: keepPreamble && (decision.verdict === 'accept' || decision.verdict === 'sanitise'),
+    rewrite: decision.rewrite,
+    // A TIFF names absolute offsets: when elements go, they point at other bytes.
+    keepPreamble:
+      keepPreamble && !decision.elementsDiscarded && (decision.verdict === 'accept' || decision.verdict === 'sanitise'),
     scan,
     // What cannot be read to its end is not handed on: nobody may store half of it.
     part10: judged.readable ? judged.part10 : null,

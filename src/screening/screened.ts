@@ -1,4 +1,4 @@
-import type { ByteRange, Finding, ScanReport, VerdictWord } from '#model/finding.ts'
+import type { ByteRange, ByteRewrite, Finding, ScanReport, VerdictWord } from '#model/finding.ts'
 import type { Part10 } from '#standards/dicom/open.ts'
 
 /** Who an instance says it is, as text without padding; null where the element is absent or empty. */
@@ -23,6 +23,8 @@ export interface Screened {
   readonly findings: readonly Finding[]
   /** Ranges of the file as it arrived that must not be kept: trailing bytes, padding, stripped elements. Ascending, disjoint. */
   readonly remove: readonly ByteRange[]
+  /** Lengths around what is removed, as they are then. Ascending, disjoint. */
+  readonly rewrite: readonly ByteRewrite[]
   /** True when the preamble is the header of a TIFF that passed every rule of threats.md section 2. */
   readonly keepPreamble: boolean
   readonly scan: ScanReport
@@ -46,6 +48,8 @@ export interface Draft extends Finding {
   readonly firm?: boolean
   /** What sanitising this finding would remove. */
   readonly remove?: ByteRange
+  /** Lengths around everything this rule removes, as they are then. On one of its findings, for all of them. */
+  readonly rewrite?: readonly ByteRewrite[]
   /** True when `remove` covers data elements. */
   readonly removesElements?: boolean
 }

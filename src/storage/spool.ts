@@ -283,17 +283,18 @@ export function openSpooled(bytes: ArrivedBytes): ByteSource & { close(): void }
  * Puts the head that is kept before the data set that is kept, within the spooled file when the room left for it fits;
  * else into a copy beside it (then the arrival's own file stays, for whoever removes it).
  *
- * @param keep ranges of the arrival, head included in their offsets, ascending and disjoint
+ * @param keep what is kept, in order: ranges of the arrival, head included in their offsets, and bytes of our own
  * @throws ArchiveError 'storage.full', 'archive.failed'
  */
 export async function placeHead(
   bytes: ArrivedBytes,
   head: Uint8Array,
-  keep: readonly ByteRange[],
+  keep: readonly (ByteRange | Uint8Array)[],
 ): Promise<Omit<SpooledEntry, 'name' | 'followedBy'>> {
   if (bytes.in !== 'spool') throw new TypeError('only a spooled arrival has a file to put a head into')
-  const length = keep.reduce((sum, { start, end }) => sum + end - start, 0)
-  const [only] = keep
+  const length = keep.reduce((sum, piece) => sum + lengthOf(piece), 0)
+  const [first] = keep
+  const only = first instanceof Uint8Array ? undefined : first
   const contentStart = only === undefined ? 0 : bytes.dataStart + only.start - bytes.head.byteLength - head.byteLength
   const fits = keep.length === 1 && contentStart >= BLOCK_BYTES && contentStart % BLOCK_BYTES === 0
   const inPlace = fits && only !== undefined && only.start >= bytes.head.byteLength
@@ -308,6 +309,10 @@ export async function placeHead(
     : { path: `${bytes.path}.kept`, contentStart: BLOCK_BYTES, contentLength: head.byteLength + length }
 }
 
+function lengthOf(piece: ByteRange | Uint8Array): number {
+  return piece instanceof Uint8Array ? piece.byteLength : piece.end - piece.start
+}
+
 function writeHead(path: string, head: Uint8Array, at: number): void {
   const file = nodeDisk.open(path, 'change')
   try {
@@ -320,7 +325,7 @@ function writeHead(path: string, head: Uint8Array, at: number): void {
 async function copyKept(
   bytes: ArrivedBytes,
   head: Uint8Array,
-  keep: readonly ByteRange[],
+  keep: readonly (ByteRange | Uint8Array)[],
   path: string,
 ): Promise<void> {
   const source = openSpooled(bytes)
@@ -328,7 +333,13 @@ async function copyKept(
   try {
     file.write([head], BLOCK_BYTES)
     let at = BLOCK_BYTES + head.byteLength
-    for (const { start, end } of keep) {
+    for (const piece of keep) {
+      if (piece instanceof Uint8Array) {
+        file.write([piece], at)
+        at += piece.byteLength
+        continue
+      }
+      const { start, end } = piece
       for (let from = start; from < end; from += COPY_BYTES) {
         const chunk = source.read(from, Math.min(from + COPY_BYTES, end))
         file.write([chunk], at)

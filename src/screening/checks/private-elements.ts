@@ -33,7 +33,7 @@ const NAMED_MAX = 20
  */
 export function checkPrivateElements(facts: BodyFacts, door: Door, strip: boolean): Draft[] {
   const drafts: Draft[] = []
-  if (facts.creators.size === 0 && facts.privateElements.length === 0 && !facts.privateNested) return drafts
+  if (facts.creators.size === 0 && facts.privateElements.length === 0) return drafts
   const known: string[] = []
   const unknown: string[] = []
   for (const creator of facts.creators) (isKnownPrivateCreator(creator) ? known : unknown).push(creator)
@@ -46,7 +46,7 @@ export function checkPrivateElements(facts: BodyFacts, door: Door, strip: boolea
   if (unknown.length > 0 && openDoors.has(door))
     drafts.push(draft('B5', `private elements by a creator nobody knows: ${list(unknown)}`))
   if (!strip) return drafts
-  for (const range of facts.privateElements) {
+  for (const [i, range] of facts.privateElements.entries()) {
     drafts.push({
       rule: 'private-stripped',
       severity: 'sanitise',
@@ -55,13 +55,14 @@ export function checkPrivateElements(facts: BodyFacts, door: Door, strip: boolea
       tag: null,
       remove: range,
       removesElements: true,
+      ...(i === 0 ? { rewrite: facts.lengthRewrites } : {}),
     })
   }
-  if (facts.privateNested) {
+  if (facts.privateTooMany) {
     drafts.push({
-      rule: 'private-nested',
+      rule: 'private-many',
       severity: 'quarantine',
-      detail: 'private elements inside sequences of written length cannot be removed without rewriting the data set',
+      detail: `more than ${facts.privateElements.length} stretches of private elements`,
       offset: null,
       tag: null,
     })
@@ -76,15 +77,15 @@ export const strippingRules: readonly Rule[] = [
     'sanitise',
     ['sanitise'],
     'Private elements were removed because the policy strips them.',
-    'The policy says so; each range is recorded.',
+    'The policy says so; each range is recorded. Lengths of sequences, items and groups around them are written anew.',
   ),
   rule(
-    'private-nested',
+    'private-many',
     'site or originator policy',
     'quarantine',
-    ['quarantine', 'reject', 'keep'],
-    'The policy strips private elements, and some stand inside sequences or items of written length.',
-    'Removing them would change lengths around them: a person decides.',
+    ['quarantine', 'reject'],
+    'The policy strips private elements, and they stand in more than 100,000 places.',
+    'Not all of them could be removed: a person decides.',
   ),
 ]
 
