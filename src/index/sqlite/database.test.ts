@@ -62,6 +62,34 @@ test('what a failed transaction wrote is gone, inner ones by themselves', () => 
   db.close()
 })
 
+test('a part of a transaction that failed takes the whole with it, unless a savepoint around it is undone', () => {
+  const db = openDatabase(':memory:')
+  migrate(db, [FIRST])
+  const values = (): number[] => db.all<{ x: number }>('select x from a order by x').map(({ x }) => x)
+  const failing = () =>
+    db.within(() => {
+      db.run('insert into a values (2)')
+      throw new Error('part')
+    })
+  assert.throws(() =>
+    db.transaction(() => {
+      db.run('insert into a values (1)')
+      assert.throws(failing)
+    }),
+  )
+  assert.deepEqual(values(), [])
+  db.transaction(() => {
+    db.within(() => db.run('insert into a values (3)'))
+    assert.throws(() => db.transaction(failing))
+  })
+  assert.deepEqual(values(), [3])
+  assert.throws(failing)
+  assert.equal(db.inTransaction, false)
+  db.within(() => db.run('insert into a values (4)'))
+  assert.deepEqual(values(), [3, 4])
+  db.close()
+})
+
 test('a reader sees committed rows only and cannot write; the writer flushes at commit', () => {
   const directory = mkdtempSync(join(tmpdir(), 'index-'))
   try {

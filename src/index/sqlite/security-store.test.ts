@@ -117,6 +117,7 @@ function failing(db: Database, k: number): Database {
     iterate: (sql, ...params) => db.iterate(sql, ...params),
     exec: (sql) => db.exec(sql),
     transaction: (fn) => db.transaction(fn),
+    within: (fn) => db.within(fn),
     close: () => db.close(),
   }
 }

@@ -98,7 +98,7 @@ export function sqliteSecurityWriter(db: Database, node: string): SynchronousSec
         return 'written'
       }),
     appendAudit: (events) =>
-      db.transaction(() => {
+      db.within(() => {
         audit.append(events)
         return 'written'
       }),

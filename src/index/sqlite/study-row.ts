@@ -1,6 +1,7 @@
 import type { NewInstance } from '#model/archive-object.ts'
 import { overlayVersion, type StudyEvent } from '../effective-overlay.ts'
 import { fold, nameGroups, nameKeys, nameWords } from '../fold.ts'
+import { modalityMask } from '../modalities.ts'
 import { PATIENT_NAME_ID, type SearchableTable } from '../searchable.ts'
 import type { Database } from './database.ts'
 import type { DerivedStudy } from './ledger-study.ts'
@@ -30,7 +31,7 @@ const ALIASED = ['00100020', '00100021', '00080050'] as const
 
 const INSERT_STUDY = `insert into study (uid, patient, owner, date, time, mods, name_key, modalities, pid, accession,
   study_id, description, referring, name, birth_date, sex, zone, instant, zone_assumed, series, instances, bytes, extra)
-  values (?, ?, ?, ?, ?, 0, ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`
 const UPDATE_STUDY = `update study set date = ?, time = ?, name_key = ?, pid = ?, accession = ?, study_id = ?,
   description = ?, referring = ?, name = ?, birth_date = ?, sex = ?, zone = ?, instant = coalesce(instant, ?),
   extra = ?, owner = ?, overlay = ?, overlay_version = ?, arrived = ? where key = ?`
@@ -55,7 +56,8 @@ function studyColumns(values: LevelValues): string[] {
 
 /** Rows of studies with everything that finds them: words, trigrams, lookups, days. */
 export interface StudyRows {
-  insert(instance: NewInstance, study: StudyValues): number
+  /** @param modality of its first series */
+  insert(instance: NewInstance, study: StudyValues, modality: string): number
   /** Writes a study again. @param before as its row is now */
   update(key: number, before: StudyValues, after: StudyValues, instant: string | null): void
   /** Values after a decision, not yet written. */
@@ -135,11 +137,12 @@ export function createStudyRows(db: Database, table: SearchableTable): StudyRows
   return {
     addPatientNames,
 
-    insert(instance, study) {
+    insert(instance, study, modality) {
       const [date = '', time = '', nameKey = '', ...rest] = studyColumns(study.values)
       const key = db.run(
         INSERT_STUDY,
-        ...[instance.studyInstanceUID, study.patient, study.owner, date, time, nameKey, ...rest],
+        ...[instance.studyInstanceUID, study.patient, study.owner, date, time],
+        ...[modalityMask(modality === '' ? [] : [modality]), nameKey, modality, ...rest],
         instance.instant,
         instance.zoneAssumed ? 1 : 0,
         extraOf(table, 'study', study.values),

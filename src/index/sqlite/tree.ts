@@ -41,6 +41,8 @@ export interface StudyState extends StudyValues {
   readonly key: number
   readonly uid: string
   readonly modalities: Set<string>
+  /** Modalities as its row has them. */
+  written: string
   series: number
   instances: number
   bytes: number
@@ -138,9 +140,10 @@ export function createTree(db: Database, table: SearchableTable, derivation: Stu
     const owner = patient(instance.record.patient, attributes)
     const plain = derivation.isPlain(uid, instance.record.patient.patientId)
     const study = { patient: owner, owner, values, arrived: values, events: [], aliases: {}, plain }
-    const key = rows.insert(instance, study)
+    const written = textOf(readLevel(table, 'series', attributes), MODALITY)
+    const key = rows.insert(instance, study, written)
     totals.studies++
-    const state: StudyState = { ...study, key, uid, modalities: new Set(), series: 0, instances: 0, bytes: 0 }
+    const state: StudyState = { ...study, key, uid, modalities: new Set(), written, series: 0, instances: 0, bytes: 0 }
     if (!plain) levelStudy(state, null)
     return state
   }
@@ -219,6 +222,7 @@ export function createTree(db: Database, table: SearchableTable, derivation: Stu
       key: Number(row['key']),
       uid,
       modalities: new Set(modalities === '' ? [] : modalities.split('\\')),
+      written: modalities,
       series: Number(row['series']),
       instances: Number(row['instances']),
       bytes: Number(row['bytes']),
@@ -329,6 +333,16 @@ export function createTree(db: Database, table: SearchableTable, derivation: Stu
     dirtyStudies.add(series.study)
   }
 
+  function writeCounts(study: StudyState): void {
+    const { key, series, instances, bytes } = study
+    db.run('update study set series = ?, instances = ?, bytes = ? where key = ?', series, instances, bytes, key)
+    const modalities = [...study.modalities].sort()
+    const text = modalities.join('\\')
+    if (text === study.written) return // five indexes hold them
+    db.run('update study set mods = ?, modalities = ? where key = ?', modalityMask(modalities), text, key)
+    study.written = text
+  }
+
   function removeSeries(gone: SeriesState): void {
     removeLookups(db, table.levels.series, gone.values, gone.key)
     db.run('delete from series where key = ?', gone.key)
@@ -361,16 +375,7 @@ export function createTree(db: Database, table: SearchableTable, derivation: Stu
     for (const study of dirtyStudies) {
       if (study.instances === 0) removeStudy(study)
       else {
-        const modalities = [...study.modalities].sort()
-        db.run(
-          'update study set mods = ?, modalities = ?, series = ?, instances = ?, bytes = ? where key = ?',
-          modalityMask(modalities),
-          modalities.join('\\'),
-          study.series,
-          study.instances,
-          study.bytes,
-          study.key,
-        )
+        writeCounts(study)
       }
     }
     dirty.clear()

@@ -203,7 +203,10 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
       if (row === undefined) return undefined
       return { patientId: row.id, issuer: row.issuer, id: row.identifier, issuerAssumed: row.issuer_assumed === 1 }
     },
-    commit: (group) => inTransaction(() => commit(group)),
+    commit(group) {
+      refresh()
+      db.within(() => commit(group))
+    },
     nextVersion: (sopInstanceUID) => (latest(sopInstanceUID)?.version ?? 0) + 1,
     changed: (objectId, changes) => inTransaction(() => recordChanges(db, objectId, changes)),
     delete: (deletion) =>

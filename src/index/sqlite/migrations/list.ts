@@ -7,6 +7,7 @@ import { peers } from './005-peers.ts'
 import { messages } from './006-messages.ts'
 import { reconciliation } from './007-reconciliation.ts'
 import { documents } from './008-documents.ts'
+import { leanFacts } from './009-lean-facts.ts'
 
 /** Every migration, oldest first. A released one never changes. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   messages,
   reconciliation,
   documents,
+  leanFacts,
 ]
