@@ -157,8 +157,11 @@ export function createSqliteLedger(db: Database, tree: Tree, { entries, patients
       tree.clear()
       const touched: Touched = { patients: new Set(), studies: new Set(), orders: new Set(), steps: new Set() }
       for (const entry of fresh) {
-        add(entry, touched)
-        grow(touched.patients)
+        // Of this entry alone: to grow what all of them touched after each would take the square of their number.
+        const patients = new Set<number>()
+        add(entry, { ...touched, patients })
+        grow(patients)
+        for (const key of patients) touched.patients.add(key)
       }
       for (const id of touched.orders) orders.refreshOrder(id, (key) => patients.ensure(key).key)
       for (const uid of touched.steps) orders.refreshStep(uid)
