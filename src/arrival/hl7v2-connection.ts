@@ -120,18 +120,29 @@ export class Hl7Connection {
       })
   }
 
+  /** All that wait are handed in at once, so that one flush serves them; they are carried out and answered in order. */
   async #drain(): Promise<void> {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      const time = new Date().toISOString()
-      const envelope: MessageEnvelope =
-        next.is === 'message'
-          ? { bytes: next.bytes, door: 'mllp', time, ...this.#from }
-          : { bytes: next.head, door: 'mllp', time, ...this.#from, broken: next.why }
-      const { acknowledgements } = await this.#tools.desk.receive(envelope)
+    while (this.#waiting.length > 0) {
+      const answers = this.#waiting.splice(0).map((framed) => this.#tools.desk.receive(this.#envelopeOf(framed)))
+      const settled = Promise.allSettled(answers)
+      for (const answer of answers) {
+        const { acknowledgements } = await answer
+        for (const bytes of acknowledgements) {
+          if (this.#socket.destroyed) break
+          await this.#answer(bytes)
+        }
+      }
+      await settled
       if (this.#socket.destroyed) return
-      for (const answer of acknowledgements) await this.#answer(answer)
       if (this.#waiting.length < WAITING_MAX && !this.#closing) this.#socket.resume()
     }
+  }
+
+  #envelopeOf(framed: Framed): MessageEnvelope {
+    const time = new Date().toISOString()
+    return framed.is === 'message'
+      ? { bytes: framed.bytes, door: 'mllp', time, ...this.#from }
+      : { bytes: framed.head, door: 'mllp', time, ...this.#from, broken: framed.why }
   }
 
   /** Resolves when the answer has left; a peer that does not take it is dropped. */

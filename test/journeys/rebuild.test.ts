@@ -49,7 +49,8 @@ const TABLES: { readonly [name: string]: string } = {
   quarantine: 'select * from quarantine',
   'first arrivals': `select hex(sha256) sha256, size, a.uid, a.verdict, reason, o.id object, min(a.time) time
     from arrival a join object o on o.key = a.object group by o.id`,
-  journal: 'select sequence from journal',
+  // Numbers are reserved ahead: what was reserved and not used may be given out after a rebuild.
+  journal: 'select max(sequence) >= (select coalesce(max(key), 0) / 1048576 from ledger_entry) as ahead from journal',
 }
 
 type Dump = { readonly [table: string]: readonly string[] }

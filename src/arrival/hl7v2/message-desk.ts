@@ -18,9 +18,10 @@ import { type Condition, Hl7Error } from '#standards/hl7v2/errors.ts'
 import type { Hl7Limits } from '#standards/hl7v2/limits.ts'
 import { type Hl7Message, parseMessage } from '#standards/hl7v2/message.ts'
 import type { Journal, PlacedEntry } from '#storage/journal.ts'
+import { MessageGroups, type Names, type WaitingMessage } from './message-groups.ts'
 import { admitStranger, senderOf } from './sender.ts'
 import type { KnownIdentities, MappingTerms } from './terms.ts'
-import { checkHeader, identifiersIn, typeOf, type Understood, understand } from './understand.ts'
+import { checkHeader, IDENTIFIERS_MAX, identifiersIn, typeOf, type Understood, understand } from './understand.ts'
 
 /** Site settings and registers as they are now. */
 export interface DeskTerms {
@@ -70,22 +71,49 @@ interface Judged {
 }
 
 /**
- * The desk of messages. Each is parsed, looked up in the ledger of control ids, understood, checked, journalled with its
- * answer and its decisions in one entry, carried out in one transaction, and only then answered.
+ * The desk of messages. Each is parsed, looked up in the ledger of control ids, understood and checked; what waits together
+ * is journalled with its answers and its decisions in one flush, carried out in one transaction, and only then answered.
  */
 export function createMessageDesk(tools: MessageDeskTools): MessageDesk {
+  const groups = new MessageGroups()
+  let called = false
+  function call(): void {
+    if (called || groups.isEmpty) return
+    called = true
+    void tools.exclusively(async () => {
+      called = false
+      const group = groups.take((envelope) => ready(tools, envelope))
+      call() // behind whoever decides something else meanwhile
+      await settle(tools, group)
+    })
+  }
   return {
     receive: (envelope) =>
-      tools.exclusively(async () => {
-        const judged = judge(tools, envelope)
-        try {
-          return await settle(tools, envelope, judged)
-        } catch (error) {
-          tools.onFault(error, 'a message could not be kept')
-          return unanswered(tools, envelope, judged.message, failureOf(error))
-        }
+      new Promise((answer) => {
+        groups.push({ envelope, answer })
+        call()
       }),
   }
+}
+
+/** A message read and judged, with what is to happen of it. */
+interface Ready {
+  readonly judged: Judged
+  readonly names: Names
+}
+
+function ready(tools: MessageDeskTools, envelope: MessageEnvelope): Ready {
+  const judged = judge(tools, envelope)
+  return { judged, names: namesOf(judged.message) }
+}
+
+/** Everything that one message could say about: its identifiers, and the control id it came with. */
+function namesOf(message: Hl7Message | null): Names {
+  if (message === null) return null
+  const identifiers = identifiersOrNone(message)
+  if (identifiers.length === 0 || identifiers.length >= IDENTIFIERS_MAX) return null
+  const { application, facility } = saidBy(message)
+  return [...identifiers, JSON.stringify([application, facility, message.header.text(10)])]
 }
 
 function judge(tools: MessageDeskTools, envelope: MessageEnvelope): Judged {
@@ -128,28 +156,62 @@ function judge(tools: MessageDeskTools, envelope: MessageEnvelope): Judged {
   }
 }
 
-async function settle(tools: MessageDeskTools, envelope: MessageEnvelope, judged: Judged): Promise<MessageAnswer> {
+/** What is to be done for one message of a group. */
+type Step =
+  | { readonly is: 'answer'; readonly answer: MessageAnswer }
+  | { readonly is: 'again'; readonly answer: MessageAnswer; readonly id: string }
+  | { readonly is: 'keep'; readonly payload: MessageJournalPayload; readonly acknowledgements: readonly Uint8Array[] }
+
+/** Keeps, carries out and answers a group of messages, none of which depends on another. */
+async function settle(
+  tools: MessageDeskTools,
+  group: readonly (Ready & { readonly waiting: WaitingMessage })[],
+): Promise<void> {
+  const answers: MessageAnswer[] = []
+  try {
+    const steps = group.map(({ judged, waiting }) => ({ ...stepOf(tools, waiting.envelope, judged), waiting, judged }))
+    const kept = steps.filter((step) => step.is === 'keep')
+    const placed = await tools.journal.append(kept.map(({ payload }) => ({ kind: MESSAGE_KIND, payload })))
+    const places = new Map(kept.map((step, i) => [step, placed[i]]))
+    if (steps.every(({ is }) => is === 'answer')) {
+      for (const step of steps) if (step.is === 'answer') answers.push(step.answer)
+    } else {
+      tools.commit(() => {
+        for (const step of steps) {
+          if (step.is === 'again') tools.store.arrivedAgain(step.id)
+          answers.push(step.is === 'keep' ? keep(tools, step, places.get(step)) : step.answer)
+        }
+      })
+    }
+  } catch (error) {
+    tools.onFault(error, 'messages could not be kept')
+    for (const { judged, waiting } of group)
+      waiting.answer(unanswered(tools, waiting.envelope, judged.message, failureOf(error)))
+    return
+  }
+  for (const [i, { waiting }] of group.entries()) waiting.answer(answers[i] as MessageAnswer)
+}
+
+function stepOf(tools: MessageDeskTools, envelope: MessageEnvelope, judged: Judged): Step {
   const { message, outcome, understood } = judged
   const said = saidBy(message)
-  const who = `${said.application}|${said.facility}`
   const { address } = envelope
   const sha256 = hash('sha256', envelope.bytes, 'hex')
   const controlId = message?.header.text(10) ?? ''
-  if (understood?.action === 'acknowledgement') return { acknowledgements: [], record: null }
+  if (understood?.action === 'acknowledgement') return { is: 'answer', answer: { acknowledgements: [], record: null } }
   if (!judged.keep || (!outcome.ok && outcome.error instanceof OurFault)) {
     const error = outcome.ok ? failureOf(null) : outcome.error
-    tools.audit({ who, address, outcome: 'denied', alert: !judged.keep, detail: `HL7 v2 refused: ${error.message}` })
-    return unanswered(tools, envelope, message, error)
+    const detail = `HL7 v2 refused: ${error.message}`
+    tools.audit({ who: whoOf(said), address, outcome: 'denied', alert: !judged.keep, detail })
+    return { is: 'answer', answer: unanswered(tools, envelope, message, error) }
   }
 
   const sender = { ...said, controlId }
   const before = controlId === '' ? undefined : tools.store.answered(sender, sha256)
   if (before !== undefined && (succeeded(before.record) || sameRefusal(before.record, outcome))) {
-    tools.commit(() => tools.store.arrivedAgain(before.id))
-    return {
-      acknowledgements: before.acknowledgements,
-      record: { ...before.record, arrivals: before.record.arrivals + 1 },
-    }
+    const { id, acknowledgements } = before
+    const record = { ...before.record, arrivals: before.record.arrivals + 1 }
+    return { is: 'again', id, answer: { acknowledgements, record } }
   }
 
   const notes = [...(message?.notes ?? []), ...(understood?.notes ?? [])]
@@ -178,28 +240,32 @@ async function settle(tools: MessageDeskTools, envelope: MessageEnvelope, judged
     acknowledgements: acknowledgements.map((answer) => Buffer.from(answer).toString('base64')),
     decisions: understood?.decisions ?? [],
   }
-  const [placed] = await tools.journal.append([{ kind: MESSAGE_KIND, payload }])
-  if (placed === undefined) throw new TypeError('the journal took one entry and answered none')
+  return { is: 'keep', payload, acknowledgements }
+}
+
+/** In the transaction: what a message says is carried out. */
+function keep(
+  tools: MessageDeskTools,
+  step: Extract<Step, { is: 'keep' }> & { readonly judged: Judged; readonly waiting: WaitingMessage },
+  placed: PlacedEntry | undefined,
+): MessageAnswer {
+  if (placed === undefined) throw new TypeError('the journal took an entry and did not say where it stands')
+  const { payload, acknowledgements, judged } = step
+  const { envelope } = step.waiting
   const entries = entriesOfMessage(placed.sequence, placed.time, payload)
-  tools.commit(() => {
-    if (entries.length > 0) tools.ledger.apply(entries)
-    tools.store.add(
-      placed.sequence,
-      payload,
-      entries.map(({ id }) => id),
-      placed.location,
-    )
-    if (entries.length > 0) tools.wake(payload.decisions)
-    const brought = envelope.user == null ? '' : `, brought by ${envelope.user}`
-    const what = `HL7 v2 ${payload.record.type} ${payload.record.acknowledgement}${brought}`
-    tools.audit({ who, address, outcome: outcome.ok ? 'success' : 'denied', alert: false, detail: what })
+  const ids = entries.map(({ id }) => id)
+  if (entries.length > 0) tools.ledger.apply(entries)
+  tools.store.add(placed.sequence, payload, ids, placed.location)
+  if (entries.length > 0) tools.wake(payload.decisions)
+  const brought = envelope.user == null ? '' : `, brought by ${envelope.user}`
+  tools.audit({
+    who: whoOf(payload.record),
+    address: envelope.address,
+    outcome: judged.outcome.ok ? 'success' : 'denied',
+    alert: false,
+    detail: `HL7 v2 ${payload.record.type} ${payload.record.acknowledgement}${brought}`,
   })
-  const record: MessageRecord = {
-    ...payload.record,
-    id: String(placed.sequence),
-    arrivals: 1,
-    entries: entries.map(({ id }) => id),
-  }
+  const record: MessageRecord = { ...payload.record, id: String(placed.sequence), arrivals: 1, entries: ids }
   return { acknowledgements, record }
 }
 
@@ -255,6 +321,10 @@ function unanswered(
 
 function saidBy(message: Hl7Message | null): { readonly application: string; readonly facility: string } {
   return { application: message?.header.text(3) ?? '', facility: message?.header.text(4) ?? '' }
+}
+
+function whoOf({ application, facility }: { readonly application: string; readonly facility: string }): string {
+  return `${application}|${facility}`
 }
 
 function addressOf({ address, certificate }: MessageEnvelope): string | null {

@@ -71,7 +71,7 @@ export function understand(
 }
 
 /** Most identifiers kept of one message, and the longest, in characters. */
-const IDENTIFIERS_MAX = 200
+export const IDENTIFIERS_MAX = 200
 const IDENTIFIER_LENGTH_MAX = 200
 
 /** Where identifiers stand, by segment: CX fields, and EI fields. */

@@ -38,17 +38,28 @@ export function createKeptObjects(db: Database): KeptObjects {
   }
 }
 
+/** Numbers reserved at once: one durable write serves many decisions, and a restart leaves a gap. */
+const NUMBERS_RESERVED = 256
+
 /** The last number of the journal, kept so that a number is never given twice. */
 export function createJournalNumbers(db: Database) {
+  let next = 1
+  let last = 0
   return {
     /** @returns the first of `count` new numbers; they are taken, whatever becomes of them */
     take(count: number): number {
-      const row = db.get<{ sequence: number }>(
-        'update journal set sequence = sequence + ? where one = 1 returning sequence',
-        count,
-      )
-      if (row === undefined) throw new TypeError('the journal has no numbers')
-      return row.sequence - count + 1
+      if (last - next + 1 < count) {
+        const reserved = Math.max(count, NUMBERS_RESERVED)
+        const row = db.get<{ sequence: number }>(
+          'update journal set sequence = sequence + ? where one = 1 returning sequence',
+          reserved,
+        )
+        if (row === undefined) throw new TypeError('the journal has no numbers')
+        last = row.sequence
+        next = last - reserved + 1
+      }
+      next += count
+      return next - count
     },
     /** After a rebuild: goes on behind the highest number found. */
     atLeast(sequence: number): void {
