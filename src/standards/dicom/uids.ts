@@ -41,6 +41,8 @@ export const SOP_CLASS = {
   encapsulatedStl: '1.2.840.10008.5.1.4.1.1.104.3',
   encapsulatedObj: '1.2.840.10008.5.1.4.1.1.104.4',
   encapsulatedMtl: '1.2.840.10008.5.1.4.1.1.104.5',
+  vlPhotographic: '1.2.840.10008.5.1.4.1.1.77.1.4',
+  videoPhotographic: '1.2.840.10008.5.1.4.1.1.77.1.4.1',
   mediaDirectory: '1.2.840.10008.1.3.10',
 } as const
 

@@ -30,7 +30,7 @@ const NOTES_MAX = 50
 class Stop extends Error {}
 
 /** Decodes by byte order mark, then by declaration. UTF-7 and other encodings are refused, never guessed. */
-function decode(bytes: Uint8Array): { text: string; encoding: string } | { refused: string } {
+export function decodeXml(bytes: Uint8Array): { text: string; encoding: string } | { refused: string } {
   const [a, b, c] = [bytes[0], bytes[1], bytes[2]]
   if (a === 0xff && b === 0xfe) return { text: new TextDecoder('utf-16le').decode(bytes), encoding: 'utf-16le' }
   if (a === 0xfe && b === 0xff) return { text: new TextDecoder('utf-16be').decode(bytes), encoding: 'utf-16be' }
@@ -68,7 +68,7 @@ function decode(bytes: Uint8Array): { text: string; encoding: string } | { refus
  * @param bytes the document; trailing NUL padding is ignored; at most 64 MiB
  */
 export function probeXml(bytes: Uint8Array): XmlProbe {
-  const decoded = decode(bytes)
+  const decoded = decodeXml(bytes)
   const stylesheet = { count: 0 }
   const eventAttributes: string[] = []
   const remoteReferences: string[] = []
