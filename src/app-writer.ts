@@ -172,6 +172,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   })
 
   const jobs = createSqliteJobQueue(db)
+  const messageStore = createMessageStore(db)
   const rendering = createRendering({
     store: createRenderedMetadata(db),
     stale: createStaleStudies(db),
@@ -206,7 +207,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       },
       compact: async (_job, signal) => {
         const kept = createKeptObjects(db)
-        await compact({ segments, kept, writer, commit, signal })
+        await compact({ segments, kept, writer, commit, decisionsMoved: messageStore.moved, signal })
         await collectOrphans({ segments, kept, signal })
         return undefined
       },
@@ -218,7 +219,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   })
   const messages = openMessageDesk({
     config,
-    store: createMessageStore(db),
+    store: messageStore,
     ledger: writer.ledger,
     identities: createIdentityReader(db),
     journal,

@@ -77,6 +77,8 @@ export interface MessageStore {
   /** Idempotent by sequence: a rebuild may meet an entry twice. */
   add(sequence: number, payload: MessageJournalPayload, entries: readonly string[], location: Location): void
   arrivedAgain(id: string): void
+  /** Entries of the journal stand elsewhere now; those that are no messages are passed over. */
+  moved(moves: readonly { readonly sequence: number; readonly to: Location }[]): void
 }
 
 export interface MessageSender {

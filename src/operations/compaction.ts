@@ -10,6 +10,11 @@ export interface CompactionTools {
   readonly segments: SegmentStore
   readonly kept: KeptObjects
   readonly writer: Pick<ArchiveWriter, 'purgeable' | 'forget' | 'relocate'>
+  /**
+   * Told, in the transaction of a move, where entries of the journal stand now: for an index that notes their places.
+   * @param moves by sequence number
+   */
+  decisionsMoved?(moves: readonly { readonly sequence: number; readonly to: Location }[]): void
   /** Runs `fn` in one transaction that also writes the flushed position of the segments. */
   commit(fn: () => void): void
   /** Told before a segment goes, so that readers let go of it. */
@@ -77,6 +82,8 @@ interface Keep {
   readonly objectId: string | null
   /** SHA-256 it must have; null for records and decisions. */
   readonly sha256: string | null
+  /** Number of a decision; null for objects and records. */
+  readonly sequence: number | null
 }
 
 /** What of a segment lives on. Anything nobody can account for keeps the whole segment. */
@@ -89,7 +96,7 @@ async function planOf(
   let object: SegmentEntry | null = null
   for await (const entry of segments.entries(segment)) {
     const kind = entryKind(entry.name)
-    if (kind.is === 'journal') keep.push({ entry, objectId: null, sha256: null })
+    if (kind.is === 'journal') keep.push({ entry, objectId: null, sha256: null, sequence: kind.sequence })
     if (kind.is === 'object') {
       if (object !== null) return { keep, unclear: `${object.name} has no record` }
       object = entry
@@ -102,8 +109,8 @@ async function planOf(
     if (!doomed.has(offset)) {
       if (place === undefined) return { keep, unclear: `${object.name} is not in the index` }
       if (place.location.segment === segment && place.location.offset === offset) {
-        keep.push({ entry: object, objectId: record.objectId, sha256: place.keptSha256 })
-        keep.push({ entry, objectId: null, sha256: null })
+        keep.push({ entry: object, objectId: record.objectId, sha256: place.keptSha256, sequence: null })
+        keep.push({ entry, objectId: null, sha256: null, sequence: null })
       } // else a copy that an earlier run has already moved
     }
     object = null
@@ -113,7 +120,7 @@ async function planOf(
 
 async function move(tools: CompactionTools, keep: readonly Keep[]): Promise<number> {
   let moved = 0
-  let group: { readonly entry: Entry; readonly objectId: string | null }[] = []
+  let group: { readonly entry: Entry; readonly objectId: string | null; readonly sequence: number | null }[] = []
   let bytes = 0
   const flush = async () => {
     if (group.length === 0) return
@@ -125,12 +132,19 @@ async function move(tools: CompactionTools, keep: readonly Keep[]): Promise<numb
       const to: Location | undefined = places[i]
       return objectId === null || to === undefined ? [] : [{ objectId, to }]
     })
-    tools.commit(() => tools.writer.relocate(moves))
+    const decisions = group.flatMap(({ sequence }, i) => {
+      const to: Location | undefined = places[i]
+      return sequence === null || to === undefined ? [] : [{ sequence, to }]
+    })
+    tools.commit(() => {
+      tools.writer.relocate(moves)
+      if (decisions.length > 0) tools.decisionsMoved?.(decisions)
+    })
     moved += moves.length
     group = []
     bytes = 0
   }
-  for (const { entry, objectId, sha256 } of keep) {
+  for (const { entry, objectId, sha256, sequence } of keep) {
     tools.signal?.throwIfAborted()
     // An object and its record stay neighbours: only before an object may a group end.
     if (bytes > MOVE_BYTES_MAX && (objectId !== null || entryKind(entry.name).is === 'journal')) await flush()
@@ -139,7 +153,7 @@ async function move(tools: CompactionTools, keep: readonly Keep[]): Promise<numb
     if (sha256 !== null && hash('sha256', content) !== sha256) {
       throw new Error(`${entry.name} is damaged; its segment stays as it is`)
     }
-    group.push({ entry: { name: entry.name, content: [content] }, objectId })
+    group.push({ entry: { name: entry.name, content: [content] }, objectId, sequence })
     bytes += content.byteLength
   }
   await flush()

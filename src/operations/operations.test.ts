@@ -2,73 +2,22 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ArchiveError } from '#errors.ts'
 import { openDatabase } from '#index/sqlite/database.ts'
 import { createKeptObjects } from '#index/sqlite/kept-objects.ts'
-import type { Deletion, Scope } from '#model/archive-index.ts'
-import type { StoredInstance } from '#model/archive-object.ts'
-import { EVERYTHING } from '#model/visibility.ts'
 import { openSegmentSource } from '#storage/file-source.ts'
-import { ctFiles, reindex, type SmallArchive, smallArchive, temporaryFolder } from '../../test/support/small-archive.ts'
+import {
+  check,
+  compactNow,
+  deletionOf,
+  everything,
+  isError,
+  withArchive,
+} from '../../test/support/operations-archive.ts'
+import { ctFiles, reindex, type SmallArchive, smallArchive } from '../../test/support/small-archive.ts'
 import { aboutKeys, backup } from './backup.ts'
-import { compact } from './compaction.ts'
 import { createDeletions } from './deletion.ts'
-import { collectOrphans } from './orphans.ts'
 import { rebuildIndex, swapDatabase } from './rebuild-index.ts'
 import { restore } from './restore.ts'
-import { type VerifyFinding, verify } from './verify.ts'
-
-const isError = (code: string) => (error: unknown) => error instanceof ArchiveError && error.code === code
-
-async function withArchive(run: (archive: SmallArchive, folder: string) => Promise<void>): Promise<void> {
-  const folder = temporaryFolder()
-  const archive = await smallArchive(join(folder, 'data'), 24 * 1024)
-  try {
-    await run(archive, folder)
-  } finally {
-    await archive.close()
-    fs.rmSync(folder, { recursive: true })
-  }
-}
-
-async function everything(archive: SmallArchive): Promise<StoredInstance[]> {
-  const studies = await archive.reader.search(
-    {
-      level: 'study',
-      scope: {},
-      match: [],
-      include: [],
-      fuzzy: false,
-      order: null,
-      limit: 100,
-      offset: 0,
-      after: null,
-    },
-    EVERYTHING,
-  )
-  const found: StoredInstance[] = []
-  for (const { studyInstanceUID } of studies.rows) {
-    for await (const instance of archive.reader.instances({ studyInstanceUID }, EVERYTHING)) found.push(instance)
-  }
-  return found.sort((a, b) => (a.sopInstanceUID < b.sopInstanceUID ? -1 : 1))
-}
-
-function deletionOf(scope: Scope, purgeAfter = '2026-02-01T00:00:00.000Z'): Deletion {
-  return { scope, by: 'archivist', reason: 'wrong patient', time: '2026-01-10T00:00:00.000Z', purgeAfter }
-}
-
-async function check(archive: SmallArchive): Promise<{ summary: object; findings: VerifyFinding[] }> {
-  const findings: VerifyFinding[] = []
-  const { seconds: _, ...summary } = await verify({
-    segments: archive.segments,
-    kept: archive.kept,
-    onFinding: (finding) => findings.push(finding),
-  })
-  return { summary, findings }
-}
-
-const compactNow = (archive: SmallArchive, now = '2026-03-01T00:00:00.000Z') =>
-  compact({ ...archive, settleMs: 0, now: () => new Date(now) })
 
 test('verify: a sound archive has nothing to tell', async () => {
   await withArchive(async (archive) => {
@@ -177,114 +126,6 @@ test('rebuild: the new database takes the place of the old one, which stays', as
   })
 })
 
-test('compaction: what was deleted is gone from the disk, what lives moves with its record', async () => {
-  await withArchive(async (archive) => {
-    await archive.journal.append([{ kind: 'note', payload: 'kept' }])
-    for (const file of ctFiles(8)) await archive.store([file])
-    const all = await everything(archive)
-    const gone = all.slice(0, 3)
-    for (const { studyInstanceUID, seriesInstanceUID, sopInstanceUID } of gone) {
-      await createDeletions(archive).delete(deletionOf({ studyInstanceUID, seriesInstanceUID, sopInstanceUID }))
-    }
-    assert.deepEqual((await compactNow(archive, '2026-01-15T00:00:00.000Z')).removed, [], 'within its grace')
-
-    const { removed, moved, purged, skipped } = await compactNow(archive)
-    assert.deepEqual(skipped, [])
-    assert.equal(purged, 3)
-    assert.ok(removed.length > 0 && moved > 0)
-    const left = await everything(archive)
-    assert.deepEqual(
-      left.map(({ objectId }) => objectId),
-      all.slice(3).map(({ objectId }) => objectId),
-    )
-    const { summary } = await check(archive)
-    assert.deepEqual(summary, { objects: 5, damaged: 0, missing: 0, orphans: 0, journal: 4 })
-    const files = fs.readdirSync(join(archive.directory, 'segments'))
-    for (const { sopInstanceUID } of gone) {
-      for (const file of files) {
-        const bytes = fs.readFileSync(join(archive.directory, 'segments', file))
-        assert.equal(bytes.includes(`objects/${sopInstanceUID}/`), false, file)
-      }
-    }
-    assert.deepEqual(await compactNow(archive), { removed: [], moved: 0, purged: 0, skipped: [] })
-  })
-})
-
-// Whatever call fails, the living stay readable and the next run finishes the work.
-test('compaction: interrupted at each step, nothing is lost and nothing comes back', async () => {
-  let killed = 0
-  for (let fail = 1; fail <= 12; fail++) {
-    await withArchive(async (archive) => {
-      for (const file of ctFiles(5)) await archive.store([file])
-      const all = await everything(archive)
-      const [first] = all
-      assert.ok(first)
-      const { studyInstanceUID, seriesInstanceUID, sopInstanceUID } = first
-      await createDeletions(archive).delete(deletionOf({ studyInstanceUID, seriesInstanceUID, sopInstanceUID }))
-      let calls = 0
-      const failing = <A extends unknown[], R>(fn: (...given: A) => R) => {
-        return (...given: A): R => {
-          if (++calls === fail) throw new Error('killed here')
-          return fn(...given)
-        }
-      }
-      const { segments } = archive
-      const interrupted = compact({
-        ...archive,
-        settleMs: 0,
-        now: () => new Date('2026-03-01T00:00:00.000Z'),
-        commit: failing(archive.commit),
-        segments: {
-          append: failing(segments.append.bind(segments)),
-          adopt: segments.adopt.bind(segments),
-          read: failing(segments.read.bind(segments)),
-          flushed: () => segments.flushed(),
-          seal: failing(segments.seal.bind(segments)),
-          segments: () => segments.segments(),
-          entries: (name) => segments.entries(name),
-          truncate: segments.truncate.bind(segments),
-          remove: failing(segments.remove.bind(segments)),
-          close: segments.close.bind(segments),
-        },
-      })
-      const outcome = await interrupted.then(
-        () => 'finished',
-        (error: Error) => error.message,
-      )
-      assert.equal(outcome, calls < fail ? 'finished' : 'killed here')
-      killed += outcome === 'finished' ? 0 : 1
-      const { skipped } = await compactNow(archive)
-      assert.deepEqual(skipped, [])
-      assert.deepEqual(
-        (await everything(archive)).map(({ objectId }) => objectId),
-        all.slice(1).map(({ objectId }) => objectId),
-      )
-      const { findings } = await check(archive)
-      assert.deepEqual(
-        findings.filter(({ is }) => is !== 'orphan'),
-        [],
-      )
-    })
-  }
-  assert.ok(killed >= 6, `only ${killed} steps were interrupted`)
-})
-
-test('compaction: a segment with something nobody can account for stays', async () => {
-  await withArchive(async (archive) => {
-    await archive.store(ctFiles(1))
-    const [instance] = await everything(archive)
-    assert.ok(instance)
-    await createDeletions(archive).delete(deletionOf({ studyInstanceUID: instance.studyInstanceUID }))
-    await archive.segments.append(
-      [{ name: `objects/1.2/${'0'.repeat(64)}.dcm`, content: [Buffer.from('no record')] }],
-      'default',
-    )
-    const { removed, skipped } = await compactNow(archive)
-    assert.deepEqual(removed, [])
-    assert.equal(skipped[0]?.segment, instance.location.segment)
-  })
-})
-
 function backupOf(archive: SmallArchive) {
   return {
     dataDirectory: archive.directory,
@@ -369,34 +210,6 @@ test('backup: a segment that compaction takes away meanwhile is copied from its 
     const { summary } = await check(restored)
     assert.deepEqual(summary, { objects: 5, damaged: 0, missing: 0, orphans: 0, journal: 1 })
     await restored.close()
-  })
-})
-
-test('orphans: a segment nobody acknowledged goes after a day, and nothing else does', async () => {
-  await withArchive(async (archive) => {
-    const adopt = async (time: string) => {
-      const path = join(archive.directory, 'spooled')
-      fs.writeFileSync(path, Buffer.concat([Buffer.alloc(512), Buffer.from('never acknowledged')]))
-      const base = `objects/1.2/${'e'.repeat(64)}`
-      const record = { format: 1, objectId: 'x', version: 1, sopInstanceUID: '1.2', dataSetOffset: 0, digests: {} }
-      const content = [Buffer.from(JSON.stringify({ ...record, patient: {}, arrival: {}, time }))]
-      const followedBy = [{ name: `${base}.json`, content }]
-      const spooled = { name: `${base}.dcm`, path, contentStart: 512, contentLength: 18, followedBy }
-      const [at] = await archive.segments.adopt(spooled, 'default')
-      return at?.segment
-    }
-    const collect = () => collectOrphans({ ...archive, now: () => new Date('2026-05-03T00:00:00.000Z') })
-    const old = await adopt('2026-05-01T00:00:00.000Z')
-    assert.deepEqual(await collect(), [], 'an empty index knows nothing at all')
-    await archive.store(ctFiles(1))
-    await archive.segments.seal()
-    await archive.journal.append([{ kind: 'note', payload: 'a decision' }])
-    await archive.segments.seal()
-    await adopt('2026-05-02T12:00:00.000Z')
-    assert.deepEqual(await collect(), [old])
-    assert.deepEqual(await collect(), [])
-    const { summary } = await check(archive)
-    assert.deepEqual(summary, { objects: 2, damaged: 1, missing: 0, orphans: 1, journal: 1 })
   })
 })
 

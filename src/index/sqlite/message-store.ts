@@ -76,6 +76,14 @@ export function createMessageStore(db: Database): MessageStore {
     arrivedAgain(id) {
       db.run('update message set arrivals = arrivals + 1 where sequence = ?', Number(id))
     },
+    moved(moves) {
+      for (const { sequence, to } of moves) {
+        db.run(
+          'update message set segment = ?, offset = ?, length = ? where sequence = ?',
+          ...[to.segment, to.offset, to.length, sequence],
+        )
+      }
+    },
   }
 }
 
@@ -83,7 +91,7 @@ export function createMessageStore(db: Database): MessageStore {
 export interface MessageBytes {
   /** Undefined when the segment is gone. */
   read(at: Location): Promise<Uint8Array | undefined>
-  /** Looks for a journal entry by its number in all segments. */
+  /** Looks for a journal entry by its number in all segments: where an earlier version moved it without noting its place. */
   find(sequence: number): Promise<Uint8Array | undefined>
 }
 
