@@ -166,17 +166,17 @@ function jobList(queue: JobQueue): JobList {
 async function healthReasons(archive: Archive): Promise<HealthReason[]> {
   const { readOnly, scanner, recovery } = await archive.writer.status()
   const reasons: HealthReason[] = []
-  if (readOnly) {
+  if (readOnly && recovery.missing === 0) {
     reasons.push({ code: 'storage-read-only', detail: 'a flush failed: nothing more is written', blocking: false })
   }
   if (scanner === 'unreachable') {
     reasons.push({ code: 'scanner-unreachable', detail: 'what arrives is held as pending', blocking: false })
   }
-  if (recovery.short > 0) {
+  if (recovery.missing > 0) {
     reasons.push({
-      code: 'storage-damaged',
-      detail: 'bytes that were flushed are missing: run verify',
-      blocking: false,
+      code: 'storage-missing',
+      detail: `${recovery.missing} segments are missing or cut short: nothing is stored until they are back. verify says what they hold`,
+      blocking: true,
     })
   }
   return reasons

@@ -68,7 +68,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     reserveBytes: reserveBytes(config, dataDirectory),
     alarm: (error) => logFault('the store became read-only', error),
   })
-  const recovery = await segments.recover(writer.flushed())
+  const recovery = await segments.recover(writer.flushed(), writer.promised())
   clearSpool(folder('spool'))
 
   const security = sqliteSecurityReader(db)
@@ -208,7 +208,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       compact: async (_job, signal) => {
         const kept = createKeptObjects(db)
         await compact({ segments, kept, writer, commit, decisionsMoved: messageStore.moved, signal })
-        await collectOrphans({ segments, kept, signal })
+        await collectOrphans({ segments, kept, onRemove: (name) => commit(() => writer.retire(name)), signal })
         return undefined
       },
       [PERFORMED_STEP_JOB]: performedStepHandler({ reader: createSqliteReader(db), ledger: createIdentityReader(db) }),
@@ -242,11 +242,11 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
 
   const lifecycle = {
     async status(): Promise<WriterStatus> {
-      const { dropped, short, unlisted } = recovery
+      const { missing, dropped, unlisted } = recovery
       return {
         readOnly: segments.isReadOnly,
         scanner: scanner === null ? 'none' : (await scanner.identity()) === null ? 'unreachable' : 'reachable',
-        recovery: { dropped: dropped.length, short: short.length, unlisted: unlisted.length },
+        recovery: { missing: missing.length, dropped: dropped.length, unlisted: unlisted.length },
         held: held.count().held,
       }
     },

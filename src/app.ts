@@ -5,12 +5,14 @@ import { Worker } from 'node:worker_threads'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
+import { createDocumentReader } from '#index/sqlite/document-reader.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createMessageReader } from '#index/sqlite/message-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
+import type { DocumentDesk, DocumentReader } from '#model/document-desk.ts'
 import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
 import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
@@ -45,8 +47,8 @@ export interface WriterLifecycle {
 export interface WriterStatus {
   readonly readOnly: boolean
   readonly scanner: 'none' | 'reachable' | 'unreachable'
-  /** What start-up found damaged; shown by readiness and verify. */
-  readonly recovery: { readonly dropped: number; readonly short: number; readonly unlisted: number }
+  /** What start-up found; `missing`: segments that are not there, or not whole. Shown by readiness. */
+  readonly recovery: { readonly missing: number; readonly dropped: number; readonly unlisted: number }
   /** Objects that wait in quarantine. */
   readonly held: number
 }
@@ -69,6 +71,9 @@ export interface Archive {
   /** HL7 v2 messages: where they are handed in, and what became of them. */
   readonly messageDesk: MessageDesk
   readonly messages: MessageReader
+  /** The document panel: reads here; submissions and decisions in the writer. */
+  readonly documents: DocumentReader
+  readonly documentDesk: DocumentDesk
   readonly reader: ArchiveReader
   readonly segments: SegmentReader
   readonly security: SecurityReader
@@ -138,6 +143,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
         read: (at) => segments.read(at),
         find: (sequence) => findJournalEntryIn(join(dataDirectory, 'segments'), sequence),
       }),
+      documents: createDocumentReader(db),
+      documentDesk: caller.service<DocumentDesk>('documents'),
       reader,
       segments,
       security,

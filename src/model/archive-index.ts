@@ -217,6 +217,17 @@ export interface ArchiveWriter {
     }[],
   ): void
   flushed(): readonly { readonly segment: string; readonly offset: number }[]
+  /** Says before a segment is removed that this is on purpose: from then on nobody misses it. */
+  retire(segment: string): void
+  promised(): PromisedSegments
+}
+
+/** What the index relies on in storage. */
+export interface PromisedSegments {
+  /** Every segment that objects are in or that has a flushed position, with the bytes it must have at least. */
+  readonly segments: readonly { readonly segment: string; readonly length: number }[]
+  /** The highest segment name ever known, also of removed ones: a new one comes behind it. Null when there was none. */
+  readonly highest: string | null
 }
 
 /** A kept object as verify, compaction and rebuild meet it. */

@@ -129,17 +129,7 @@ async function copyConsistent(tools: BackupTools, options: BackupOptions): Promi
     try {
       for (const name of names) {
         tools.signal?.throwIfAborted()
-        const needed = segments.includes(name)
-        keep(
-          await copySegment(
-            tools.dataDirectory,
-            name,
-            positions.get(name),
-            needed,
-            options,
-            done.get(`segments/${name}`),
-          ),
-        )
+        keep(await copySegment(tools.dataDirectory, name, positions.get(name), options, done.get(`segments/${name}`)))
       }
     } catch (error) {
       if (!(error instanceof SegmentGone) || attempt === ATTEMPTS) throw error
@@ -175,7 +165,6 @@ async function copySegment(
   dataDirectory: string,
   name: string,
   flushed: number | undefined,
-  needed: boolean,
   { out, link }: BackupOptions,
   before: BackupFile | undefined,
 ): Promise<BackupFile | null> {
@@ -186,8 +175,6 @@ async function copySegment(
     length = (await fs.stat(from)).size
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
-    // A segment nothing lives in any more was removed by compaction; its position is all that is left of it.
-    if (!needed) return null
     throw new SegmentGone(name)
   }
   if (flushed !== undefined && length < flushed) {

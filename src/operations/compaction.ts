@@ -9,7 +9,7 @@ import { parseRecord } from './object-record.ts'
 export interface CompactionTools {
   readonly segments: SegmentStore
   readonly kept: KeptObjects
-  readonly writer: Pick<ArchiveWriter, 'purgeable' | 'forget' | 'relocate'>
+  readonly writer: Pick<ArchiveWriter, 'purgeable' | 'forget' | 'retire' | 'relocate'>
   /**
    * Told, in the transaction of a move, where entries of the journal stand now: for an index that notes their places.
    * @param moves by sequence number
@@ -68,6 +68,7 @@ export async function compact(tools: CompactionTools): Promise<CompactionSummary
   if (ready.length > 0) await delay(tools.settleMs ?? SETTLE_MS, undefined, { signal: tools.signal })
   for (const segment of ready) {
     tools.onRemove?.(segment)
+    tools.commit(() => writer.retire(segment))
     await segments.remove(segment)
     const ids = (due.get(segment) ?? []).map(({ objectId }) => objectId)
     tools.commit(() => writer.forget(ids))

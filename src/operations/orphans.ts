@@ -6,7 +6,8 @@ import { parseRecord } from './object-record.ts'
 export interface OrphanTools {
   readonly segments: SegmentStore
   readonly kept: KeptObjects
-  onRemove?(segment: string): void
+  /** Told before a segment goes: a durable note that this is on purpose. */
+  onRemove(segment: string): void
   readonly now?: () => Date
   readonly signal?: AbortSignal
 }
@@ -31,7 +32,7 @@ export async function collectOrphans(tools: OrphanTools): Promise<readonly strin
     tools.signal?.throwIfAborted()
     if (!sealed || known.has(name) || !(await isAbandoned(segments, name, before))) continue
     if (kept.inSegment(name).length > 0) continue
-    tools.onRemove?.(name)
+    tools.onRemove(name)
     await segments.remove(name)
     removed.push(name)
   }

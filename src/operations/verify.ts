@@ -61,7 +61,7 @@ export async function verify(tools: VerifyTools): Promise<VerifySummary> {
   }
 
   for (const { name, length } of list) {
-    const expected = new Map(kept.inSegment(name).map((object) => [object.location.offset, object]))
+    const expected = Map.groupBy(kept.inSegment(name), ({ location }) => location.offset)
     for await (const entry of segments.entries(name)) {
       tools.signal?.throwIfAborted()
       const at = entry.location
@@ -73,10 +73,13 @@ export async function verify(tools: VerifyTools): Promise<VerifySummary> {
         } else if (kind.is === 'record') {
           parseRecord(await segments.read(at), at)
         } else if (kind.is === 'object') {
-          const object = expected.get(at.offset)
-          expected.delete(at.offset)
+          const here = expected.get(at.offset) ?? []
+          // Whose bytes these are is said by the entry, not by the place: a place can be named by more than one object.
+          const object = here.find((one) => kind.base.includes(one.keptSha256))
           counts.objects++
           const sha256 = await digest(segments, at, tools.signal)
+          expected.delete(at.offset)
+          for (const other of here) if (other !== object) suspects.push(missing(other))
           const promised = object?.keptSha256 ?? /([0-9a-f]{64})(?:\.v[0-9]+)?$/.exec(kind.base)?.[1]
           if (sha256 !== promised) damaged(at, object, `has SHA-256 ${sha256}, was kept with ${promised}`)
           else if (object !== undefined && object.location.length !== at.length) {
@@ -88,12 +91,15 @@ export async function verify(tools: VerifyTools): Promise<VerifySummary> {
         }
       } catch (error) {
         if (!(error instanceof ArchiveError)) throw error
-        damaged(at, expected.get(at.offset), error.message)
+        const [object, ...others] = expected.get(at.offset) ?? []
+        expected.delete(at.offset)
+        damaged(at, object, error.message)
+        suspects.push(...others.map(missing))
       }
       tools.onProgress?.({ bytes: bytes + at.offset + at.length, bytesTotal, objects: counts.objects })
     }
     bytes += length
-    for (const object of expected.values()) suspects.push(missing(object))
+    for (const objects of expected.values()) suspects.push(...objects.map(missing))
   }
   const present = new Set(list.map(({ name }) => name))
   for (const name of kept.segments()) {
@@ -139,7 +145,9 @@ async function stillSo(
   }
   const now = kept.get(object.objectId)?.location
   if (now === undefined || now.segment !== segment || now.offset !== offset) return false
-  for await (const { location } of segments.entries(segment)) if (location.offset === offset) return false
+  for await (const { name, location } of segments.entries(segment)) {
+    if (location.offset === offset) return !name.includes(object.keptSha256)
+  }
   return true
 }
 

@@ -1,12 +1,17 @@
 import { join } from 'node:path'
 import { ArchiveError } from '#errors.ts'
+import type { PromisedSegments } from '#model/archive-index.ts'
 import type { Location } from '#model/archive-object.ts'
 import type { Entry, RetentionClass, SegmentEntry, SegmentStore, SpooledEntry } from '#model/segment-store.ts'
 import { type Disk, type DiskFile, isFull, nodeDisk, systemCode, writeFailure } from './disk.ts'
 import {
   checkedRange,
   endOfSegment,
+  type FlushedPositions,
+  lengthIfThere,
   listSegments,
+  missingOf,
+  NOTHING_PROMISED,
   OpenFiles,
   type Recovery,
   readLocation,
@@ -31,9 +36,11 @@ export interface FileSegmentOptions {
 export interface FileSegments extends SegmentStore {
   /**
    * Once, before the first append: cuts what was never acknowledged and seals or continues what was open.
+   * When anything promised is not there, nothing is changed and the store takes nothing: the volume may not be mounted.
    * @param flushed positions the index committed; design.md section 6
+   * @param promised what must be there, by the index
    */
-  recover(flushed: readonly { readonly segment: string; readonly offset: number }[]): Promise<Recovery>
+  recover(flushed: FlushedPositions, promised?: PromisedSegments): Promise<Recovery>
   readonly isReadOnly: boolean
 }
 
@@ -161,9 +168,17 @@ class SegmentDirectory implements FileSegments {
     this.#files.close()
   }
 
-  recover(flushed: readonly { readonly segment: string; readonly offset: number }[]): Promise<Recovery> {
+  recover(flushed: FlushedPositions, promised: PromisedSegments = NOTHING_PROMISED): Promise<Recovery> {
     return this.#alone(async () => {
       try {
+        // What was ever known keeps its number, whether its file is there or not.
+        const known = [...flushed.map(({ segment }) => segment), promised.highest ?? '']
+        this.#next = Math.max(this.#next, ...known.map((name) => (segmentNumber(name) ?? 0) + 1))
+        const missing = missingOf(flushed, promised, (name) => this.#lengthOf(name))
+        if (missing[0] !== undefined) {
+          this.#refuse(`${missing.length} segments are missing or cut short, the first is ${missing[0].segment}`, null)
+          return { missing, dropped: [], unlisted: [] }
+        }
         return await this.#recover(new Map(flushed.map(({ segment, offset }) => [segment, offset])))
       } catch (error) {
         throw this.#writeError(error, 'segments while they were recovered')
@@ -231,37 +246,30 @@ class SegmentDirectory implements FileSegments {
 
   async #recover(flushed: ReadonlyMap<string, number>): Promise<Recovery> {
     const dropped: { segment: string; from: number; bytes: number }[] = []
-    const short: { segment: string; length: number; flushed: number }[] = []
     const unlisted: string[] = []
-    const growing: { name: string; length: number; lost: boolean }[] = []
+    const growing: { name: string; length: number }[] = []
     const names = listSegments(this.#disk, this.#directory)
     const newest = names.findLastIndex((name) => flushed.has(name))
     for (const [i, name] of names.entries()) {
       const from = flushed.get(name)
-      const length = from === undefined && i < newest ? 0 : (this.#lengthOf(name) ?? 0)
-      if (from !== undefined && length < from) short.push({ segment: name, length, flushed: from })
       // A segment is begun only when the one before is sealed and flushed: older ones need no look, however many.
       if (i < newest) continue
       if (from === undefined) unlisted.push(name)
-      const end = await endOfSegment(
-        this.#disk,
-        join(this.#directory, name),
-        from !== undefined && length >= from ? from : 0,
-        length,
-      )
+      const length = this.#lengthOf(name) ?? 0
+      const end = await endOfSegment(this.#disk, join(this.#directory, name), from ?? 0, length)
       if (end.state === 'sealed' && (from === undefined || end.complete <= from)) continue
-      const keep = from === undefined ? end.complete : Math.min(from, length < from ? end.complete : from)
+      const keep = from ?? end.complete
       if (keep < length) {
         dropped.push({ segment: name, from: keep, bytes: length - keep })
         await this.#cut(name, keep)
       }
-      growing.push({ name, length: keep, lost: from !== undefined && length < from })
+      growing.push({ name, length: keep })
     }
-    // The newest that can grow goes on; anything older, or that lost bytes, is closed for good.
-    const last = growing.at(-1)?.lost === false ? growing.pop() : undefined
+    // The newest that can grow goes on; anything older is closed for good.
+    const last = growing.pop()
     for (const { name, length } of growing) await this.#reopen(name, length).then((open) => this.#sealIfRoom(open))
     if (last !== undefined) await this.#reopen(last.name, last.length)
-    return { dropped, short, unlisted }
+    return { missing: [], dropped, unlisted }
   }
 
   async #reopen(name: string, length: number): Promise<Open> {
@@ -288,7 +296,7 @@ class SegmentDirectory implements FileSegments {
     return this.#open
   }
 
-  /** Ends a segment with two zero blocks, flushed; it never changes again. */
+  /** Two zero blocks, flushed; it never changes again. */
   async #seal(open: Open): Promise<void> {
     try {
       open.file.write([ZEROS], open.length)
@@ -387,11 +395,6 @@ class SegmentDirectory implements FileSegments {
   }
 
   #lengthOf(name: string): number | undefined {
-    try {
-      return this.#disk.length(join(this.#directory, name))
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined
-      throw error
-    }
+    return lengthIfThere(this.#disk, join(this.#directory, name))
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { ArchiveError } from '#errors.ts'
+import type { PromisedSegments } from '#model/archive-index.ts'
 import type { Location } from '#model/archive-object.ts'
 import type { SegmentEntry } from '#model/segment-store.ts'
 import { type Disk, type DiskFile, nodeDisk, systemCode } from './disk.ts'
@@ -206,8 +207,37 @@ export async function endOfSegment(disk: Disk, path: string, from: number, limit
 export interface Recovery {
   /** Unacknowledged tails that were dropped. */
   readonly dropped: readonly { readonly segment: string; readonly from: number; readonly bytes: number }[]
-  /** Segments shorter than what the index was told is flushed: bytes are lost. */
-  readonly short: readonly { readonly segment: string; readonly length: number; readonly flushed: number }[]
+  /** Segments that are absent (`length` null) or shorter than what was acknowledged needs: then nothing was changed. */
+  readonly missing: readonly { readonly segment: string; readonly length: number | null; readonly needs: number }[]
   /** Segments newer than any position of the index: taken over whole, or never acknowledged. verify tells which. */
   readonly unlisted: readonly string[]
+}
+
+/** How far the index says that segments are flushed, in bytes. */
+export type FlushedPositions = readonly { readonly segment: string; readonly offset: number }[]
+
+export const NOTHING_PROMISED: PromisedSegments = { segments: [], highest: null }
+
+/** What of the promised is absent or too short. `lengthOf` answers undefined for a file that is not there. */
+export function missingOf(
+  flushed: FlushedPositions,
+  { segments }: PromisedSegments,
+  lengthOf: (segment: string) => number | undefined,
+): Recovery['missing'] {
+  const needed = new Map(segments.map(({ segment, length }) => [segment, length]))
+  for (const { segment, offset } of flushed) needed.set(segment, Math.max(offset, needed.get(segment) ?? 0))
+  return [...needed].flatMap(([segment, needs]) => {
+    const length = lengthOf(segment) ?? null
+    return length === null || length < needs ? [{ segment, length, needs }] : []
+  })
+}
+
+/** @returns undefined when there is no such file */
+export function lengthIfThere(disk: Disk, path: string): number | undefined {
+  try {
+    return disk.length(path)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
 }

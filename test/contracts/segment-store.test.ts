@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -167,8 +167,8 @@ for (const { name, tail } of tails) {
     writeFileSync(file, Buffer.concat([kept, tail(kept.byteLength)]))
 
     const after = openFileSegments(directory, {})
-    const { dropped, short, unlisted } = await after.recover([flushed])
-    assert.deepEqual({ short, unlisted }, { short: [], unlisted: [] })
+    const { dropped, missing, unlisted } = await after.recover([flushed])
+    assert.deepEqual({ missing, unlisted }, { missing: [], unlisted: [] })
     assert.equal(dropped[0]?.from, flushed.offset)
     assert.equal((await all(after.entries(at.segment))).length, 1)
     const [next] = await after.append([entry('3', 10, 7)], 'default')
@@ -180,7 +180,8 @@ for (const { name, tail } of tails) {
   })
 }
 
-test('files: a segment shorter than what was acknowledged is told, not hidden', async (t) => {
+// Number one must not begin anew beside an index that still speaks of the old one: the volume may just not be mounted.
+test('files: a segment that is gone or too short stops all writing, changes nothing, and keeps its number', async (t) => {
   const directory = folder()
   t.after(() => rmSync(directory, { recursive: true }))
   const before = openFileSegments(directory, {})
@@ -190,10 +191,27 @@ test('files: a segment shorter than what was acknowledged is told, not hidden', 
   assert.ok(at && flushed)
   writeFileSync(join(directory, at.segment), readFileSync(join(directory, at.segment)).subarray(0, 1600))
   const after = openFileSegments(directory, {})
-  const { short } = await after.recover([flushed])
-  assert.deepEqual(short, [{ segment: at.segment, length: 1600, flushed: flushed.offset }])
+  const { missing } = await after.recover([flushed])
+  assert.deepEqual(missing, [{ segment: at.segment, length: 1600, needs: flushed.offset }])
   assert.equal((await all(after.entries(at.segment))).length, 1)
+  await assert.rejects(after.append([entry('3', 10)], 'default'), { code: 'storage.read-only' })
   await after.close()
+
+  rmSync(join(directory, at.segment))
+  const empty = openFileSegments(directory, {})
+  const promised = { segments: [{ segment: '000003.tar', length: 10 }], highest: '000007.tar' }
+  assert.deepEqual((await empty.recover([flushed], promised)).missing, [
+    { segment: '000003.tar', length: null, needs: 10 },
+    { segment: at.segment, length: null, needs: flushed.offset },
+  ])
+  await assert.rejects(empty.append([entry('4', 10)], 'default'), { code: 'storage.read-only' })
+  await empty.close()
+  assert.deepEqual(readdirSync(directory), [])
+
+  const behind = openFileSegments(directory, {})
+  await behind.recover([], { segments: [], highest: '000007.tar' })
+  assert.equal((await behind.append([entry('5', 10)], 'default'))[0]?.segment, '000008.tar')
+  await behind.close()
 })
 
 interface Story {

@@ -79,8 +79,8 @@ function faultPlan(random: () => number): readonly Fault[] {
 
 async function reopened(disk: SimulatedDisk, ledger: Ledger): Promise<FileSegments> {
   const store = openFileSegments('/segments', { disk, segmentBytesMax: 12_288 })
-  const { short } = await store.recover([...ledger.flushed].map(([segment, offset]) => ({ segment, offset })))
-  assert.deepEqual(short, [], 'a segment lost what was acknowledged')
+  const { missing } = await store.recover([...ledger.flushed].map(([segment, offset]) => ({ segment, offset })))
+  assert.deepEqual(missing, [], 'a segment lost what was acknowledged')
   return store
 }
 

@@ -4,7 +4,7 @@ import type { Database } from './database.ts'
 
 /** Which segments hold how much, how far each is flushed, and what may go. */
 export interface SegmentLedger
-  extends Pick<ArchiveWriter, 'purgeable' | 'forget' | 'liveBytes' | 'relocate' | 'flushed'> {
+  extends Pick<ArchiveWriter, 'purgeable' | 'forget' | 'retire' | 'liveBytes' | 'relocate' | 'flushed' | 'promised'> {
   /** Key of a segment, registered when it is new. */
   keyOf(segment: string): number
   /** Counts an object; written by `flush`. */
@@ -76,6 +76,18 @@ export function createSegmentLedger(db: Database): SegmentLedger {
         db.run('update object set state = 2, segment = null, offset = null, length = null where key = ?', row.key)
       }
     },
+    retire(segment) {
+      db.run('update segment set removed = 1 where key = ?', keyOf(segment))
+    },
+    promised() {
+      const present = db.all<{ segment: string; length: number }>(
+        `select g.name as segment, max(ifnull(g.flushed, 0), ifnull((select o.offset + o.length from object o
+           indexed by object_place where o.segment = g.key order by o.offset desc limit 1), 0)) as length
+         from segment g where g.removed = 0 and (g.objects > 0 or g.flushed is not null) order by g.key`,
+      )
+      const highest = db.get<{ name: string }>('select name from segment order by length(name) desc, name desc limit 1')
+      return { segments: present.map((row) => ({ ...row })), highest: highest?.name ?? null }
+    },
     liveBytes() {
       return db
         .all<{ segment: string; bytes: number; objects: number }>(
@@ -102,7 +114,7 @@ export function createSegmentLedger(db: Database): SegmentLedger {
     flushed() {
       return db
         .all<{ segment: string; offset: number }>(
-          'select name as segment, flushed as offset from segment where flushed is not null order by key',
+          'select name as segment, flushed as offset from segment where flushed is not null and removed = 0 order by key',
         )
         .map((row) => ({ ...row }))
     },

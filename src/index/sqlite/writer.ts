@@ -218,6 +218,8 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     purgeable: (now, limit) => ledger.purgeable(now, limit),
     forget: (objectIds) => inTransaction(() => ledger.forget(objectIds)),
     liveBytes: () => ledger.liveBytes(),
+    promised: () => ledger.promised(),
+    retire: (segment) => ledger.retire(segment),
     relocate: (moves) => inTransaction(() => ledger.relocate(moves)),
     flushed: () => ledger.flushed(),
     ledger: {

@@ -8,6 +8,7 @@ import { messages } from './006-messages.ts'
 import { reconciliation } from './007-reconciliation.ts'
 import { documents } from './008-documents.ts'
 import { leanFacts } from './009-lean-facts.ts'
+import { removedSegments } from './010-removed-segments.ts'
 
 /** Every migration, oldest first. A released one never changes. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   reconciliation,
   documents,
   leanFacts,
+  removedSegments,
 ]
