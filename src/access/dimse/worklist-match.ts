@@ -6,7 +6,7 @@ import type { AskedKey } from './find-plan.ts'
 import { howOf } from './identifier-match.ts'
 import { negotiated } from './query-models.ts'
 import { DimseRefusal, STATUS } from './refusal.ts'
-import type { Attribute, WorklistRow } from './worklist-row.ts'
+import { type Attribute, NEVER_FILLED, type WorklistRow } from './worklist-row.ts'
 
 interface Condition {
   /** Tags from the outermost sequence to the attribute, as text. */
@@ -102,9 +102,13 @@ export function boundsOf(plan: WorklistPlan): {
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined))
 }
 
-/** True when an item meets every key. PS3.4 section K.2.2.1 with C.2.2.2. */
+/**
+ * True when an item meets every key. A value for an optional key that is not matched here narrows nothing: some clients
+ * fill what they want returned with zeros. PS3.4 section K.2.2.1 with C.2.2.2; section C.2.2.1.3.
+ */
 export function meets(row: WorklistRow, plan: WorklistPlan): boolean {
   return plan.conditions.every(({ path, vr, how }) => {
+    if (!isMatched(row, path)) return true
     const values = valuesAt(row, path)
     if (how.is === 'universal') return true
     if (how.is === 'empty') return values.length === 0
@@ -112,8 +116,22 @@ export function meets(row: WorklistRow, plan: WorklistPlan): boolean {
   })
 }
 
+/** True when every key is returned and, where it has a value, matched: else the answer is told with FF01. */
+export function supportsAll(row: WorklistRow, plan: WorklistPlan): boolean {
+  return knowsAll(row, plan.keys) && plan.conditions.every(({ path }) => isMatched(row, path))
+}
+
+function isMatched(row: WorklistRow, [first = '', ...rest]: readonly string[]): boolean {
+  if (first === PERIOD) return true
+  const attribute = row[first]
+  if (attribute === undefined || NEVER_FILLED.has(first)) return false
+  const item = attribute.Value?.[0]
+  // An empty sequence has nothing that would meet a key within.
+  return rest.length === 0 || !isRow(item) || isMatched(item, rest)
+}
+
 /** True when every key is an attribute that worklist items have. */
-export function knowsAll(row: WorklistRow, keys: readonly AskedKey[]): boolean {
+function knowsAll(row: WorklistRow, keys: readonly AskedKey[]): boolean {
   return keys.every(({ key, items }) => {
     const attribute = row[key]
     if (attribute === undefined) return false

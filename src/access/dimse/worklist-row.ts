@@ -48,6 +48,18 @@ function otherIds({ survivor, aliases, demographics }: LedgerPatient): Attribute
   return sequence([...found.values()])
 }
 
+/** Attributes of a worklist item that no order and no message fills here: returned empty, and nothing to match with. */
+export const NEVER_FILLED: ReadonlySet<string> = new Set([
+  '00081110',
+  '00081120',
+  '00101030',
+  '00102110',
+  '001021C0',
+  '00380050',
+  '00321070',
+  '00400012',
+])
+
 /**
  * One scheduled step of an order for its patient.
  * @param patient who the order's patient is today: the survivor of merges

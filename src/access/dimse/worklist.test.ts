@@ -8,7 +8,7 @@ import { encodeDataSet, type WriteDataSet } from '#standards/dicom/write.ts'
 import { parseMessage } from './identifier.ts'
 import { accessionsOf, attributesOf, changedStep, createdStep, encoded, isFinal, orderStatus } from './mpps-step.ts'
 import { DimseRefusal } from './refusal.ts'
-import { boundsOf, knowsAll, meets, planWorklist } from './worklist-match.ts'
+import { boundsOf, meets, planWorklist, supportsAll } from './worklist-match.ts'
 import { worklistRow } from './worklist-row.ts'
 
 const EXPLICIT = '1.2.840.10008.1.2.1'
@@ -130,6 +130,10 @@ const cases: { name: string; query: Sketch; is: boolean }[] = [
   { name: 'another accession', query: { '00080050': ['SH', 'ACC'] }, is: false },
   { name: 'requested procedure', query: { '00401001': ['SH', 'RP1'] }, is: true },
   { name: 'two keys, one wrong', query: { '00080050': ['SH', 'ACC1'], '00401001': ['SH', 'RP2'] }, is: false },
+  { name: 'a pregnancy status of 0 from dcmjs', query: { '001021C0': ['US', '\0\0'] }, is: true },
+  { name: 'an attribute no item has', query: { '00104000': ['LT', 'NOTE'] }, is: true },
+  { name: 'the same within the step', query: step({ '00400012': ['LO', 'X'] }), is: true },
+  { name: 'a code that the order has not', query: { '00321064': ['SQ', [{ '00080100': ['SH', 'X'] }]] }, is: false },
   { name: 'a list of studies', query: { '0020000D': ['UI', '1.2.3\\1.2.3.4'] }, is: true },
 ]
 
@@ -155,9 +159,11 @@ for (const { name, query, is } of cases) {
 
 test('a key that no worklist has is known as such, in a sequence too', () => {
   const row = worklistRow(ORDER, STEP, PATIENT)
-  const known = (query: Sketch) => knowsAll(row, planWorklist(dataSet(query)).keys)
+  const known = (query: Sketch) => supportsAll(row, planWorklist(dataSet(query)))
   assert.equal(known({ '00100010': ['PN', ''], ...step({ '00400009': ['SH', ''] }) }), true)
   assert.equal(known({ '00101080': ['LO', ''] }), false)
+  assert.equal(known({ '001021C0': ['US', ''] }), true, 'returned empty')
+  assert.equal(known({ '001021C0': ['US', '\0\0'] }), false, 'not matched')
   assert.equal(known(step({ '00101080': ['LO', ''] })), false)
 })
 

@@ -10,7 +10,7 @@ import { FindAnswers } from './find-answer.ts'
 import { identifierSyntax, readMessage } from './identifier.ts'
 import { DimseRefusal, STATUS } from './refusal.ts'
 import { answering } from './respond.ts'
-import { boundsOf, knowsAll, meets, planWorklist } from './worklist-match.ts'
+import { boundsOf, meets, planWorklist, supportsAll } from './worklist-match.ts'
 import { worklistRow } from './worklist-row.ts'
 
 export interface WorklistOptions {
@@ -88,7 +88,7 @@ async function answer(
               `only the first ${resultsMax} matches were sent: ask for fewer`,
             )
           }
-          const known = knowsAll(row, plan.keys)
+          const known = supportsAll(row, plan)
           const pending = { ...response, status: known ? STATUS.pending : STATUS.pendingKeysUnsupported }
           await association.send(context.id, pending, [answers.encode(JSON.stringify(row))])
           sent++

@@ -14,7 +14,10 @@ const UNDECLARED: { readonly [name in Undeclared]: string } = {
   'windows-1251': 'windows-1251',
 }
 
-/** How the text of a message is read and written. */
+/**
+ * How the text of a message is read and written. Where ISO IR14 has a yen sign and an overline, a message has the escape
+ * character and the repetition separator: the octets 5CH and 7EH stay what MSH-2 says they are.
+ */
 export interface CharacterSet {
   /** MSH-18 as it stands, its repetitions apart. */
   readonly declared: readonly string[]
@@ -101,9 +104,32 @@ export function characterSetOf(
     declared,
     used: names.join('~'),
     note: null,
-    decode: (part) => decodeText(part, charsets, 'text'),
-    encode: (text) => Buffer.from(encodeText(text, charsets, 'text') ?? encodeAscii(text)),
+    decode: (part) => {
+      const text = decodeText(part, charsets, 'text')
+      return names.includes('ISO IR14') ? text.replaceAll('\u00a5', '\\').replaceAll('\u203e', '~') : text
+    },
+    encode: (text) =>
+      encodeWhatItHas(
+        first === 'ISO IR14' ? text.replaceAll('\\', '\u00a5').replaceAll('~', '\u203e') : text,
+        charsets,
+      ),
   }
+}
+
+/** Only the characters that the sets do not have become `?`, not their neighbours. */
+function encodeWhatItHas(text: string, charsets: readonly string[]): Buffer {
+  const whole = encodeText(text, charsets, 'text')
+  if (whole !== undefined) return Buffer.from(whole)
+  const known = new Map<string, boolean>()
+  const has = (sign: string) => {
+    const before = known.get(sign)
+    if (before !== undefined) return before
+    const now = /^[\r\n]$/.test(sign) || encodeText(sign, charsets, 'text') !== undefined
+    known.set(sign, now)
+    return now
+  }
+  const reduced = Array.from(text, (sign) => (has(sign) ? sign : '?')).join('')
+  return Buffer.from(encodeText(reduced, charsets, 'text') ?? encodeAscii(text))
 }
 
 function utf8(declared: readonly string[], used: string, note: string | null): CharacterSet {

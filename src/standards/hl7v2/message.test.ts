@@ -166,6 +166,21 @@ for (const { name, declared, bytes, is, note } of sets) {
   })
 }
 
+// Its yen sign and overline stand where messages have their escape character and repetition separator.
+test('character set: ISO IR14 leaves the delimiters alone, both ways', () => {
+  const bytes = [Buffer.from(`${HEAD}||||||ISO IR14\rPID|1||1~2||A\\F\\`, 'latin1'), Buffer.of(0xda)]
+  const message = parseMessage(Buffer.concat(bytes))
+  const pid = message.first('PID')
+  assert.equal(pid?.repetitions(3).length, 2)
+  assert.equal(pid?.text(5), 'A|\uff9a')
+  assert.deepEqual(message.characterSet.encode(`1~2\\F\\\uff9aä`), Buffer.from('1~2\\F\\\xda?', 'latin1'))
+})
+
+test('character set: one sign that it does not have takes no other with it', () => {
+  const message = parseMessage(Buffer.from(`${HEAD}||||||8859/1~8859/5\rPID|1||1`, 'latin1'))
+  assert.deepEqual(message.characterSet.encode('Ï山x'), Buffer.from('\xcf?x', 'latin1'))
+})
+
 test('byte order marks and 16-bit text', () => {
   const text = `${HEAD}\rPID|1||ä`
   const wide = Buffer.from(`\ufeff${text}`, 'utf16le')
