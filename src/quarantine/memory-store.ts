@@ -1,3 +1,4 @@
+import { cursorText, keyBehind } from '#model/cursor.ts'
 import type { HeldItem, QuarantineItem, QuarantineStore } from '#model/quarantine.ts'
 
 /** Quarantine rows in memory, for tests of what stands above. Same answers as the database's. */
@@ -17,7 +18,7 @@ export function memoryQuarantineStore(): QuarantineStore {
     },
     get: (id) => rows[at(id)],
     list({ state, sha256, sopInstanceUid, limit, cursor }) {
-      const before = cursor === undefined ? rows.length : Number(cursor)
+      const before = keyBehind('quarantine', cursor) ?? rows.length
       const found: { readonly item: QuarantineItem; readonly index: number }[] = []
       for (let index = Math.min(before, rows.length) - 1; index >= 0 && found.length <= limit; index--) {
         const row = rows[index]
@@ -32,7 +33,7 @@ export function memoryQuarantineStore(): QuarantineStore {
       const last = page.at(-1)
       return {
         items: page.map(({ item }) => item),
-        next: found.length > limit && last !== undefined ? String(last.index) : null,
+        next: found.length > limit && last !== undefined ? cursorText('quarantine', [last.index]) : null,
       }
     },
     decide(id, decision) {

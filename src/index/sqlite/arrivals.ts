@@ -1,8 +1,11 @@
-import { ArchiveError } from '#errors.ts'
 import type { ArrivalRecord, Door } from '#model/arrival.ts'
+import { cursorText, keyBehind } from '#model/cursor.ts'
 import type { Finding, ScanReport } from '#model/finding.ts'
 import type { Database, SqlParam } from './database.ts'
 import { hex, packTime, type Texts, unpackTime } from './texts.ts'
+
+/** Of cursors. */
+const LIST = 'arrivals'
 
 /** Parts of a record that repeat from one arrival to the next. */
 type Source = readonly [
@@ -152,10 +155,10 @@ export function listArrivals(
     where.push('a.time >= ?')
     params.push(packTime(new Date(filter.since).toISOString()))
   }
-  if (filter.cursor !== undefined) {
-    if (!/^\d{1,15}$/.test(filter.cursor)) throw new ArchiveError('request.malformed', 'cursor: not one of ours')
+  const behind = keyBehind(LIST, filter.cursor)
+  if (behind !== undefined) {
     where.push('a.key < ?')
-    params.push(Number(filter.cursor))
+    params.push(behind)
   }
   const rows = db.all<Row>(
     `select ${COLUMNS} from ${FROM} ${where.length === 0 ? '' : `where ${where.join(' and ')}`}
@@ -167,6 +170,6 @@ export function listArrivals(
   const last = items.at(-1)
   return {
     items: items.map((row) => fromRow(texts, row)),
-    next: rows.length > filter.limit && last !== undefined ? String(last.key) : null,
+    next: rows.length > filter.limit && last !== undefined ? cursorText(LIST, [last.key]) : null,
   }
 }

@@ -1,4 +1,4 @@
-import { ArchiveError } from '#errors.ts'
+import { cursorKeys, cursorText } from '#model/cursor.ts'
 import { canonicalEvent, chainHash, chainStart } from '#security/audit-chain.ts'
 import type { AuditEntry, AuditEvent, AuditFilter, AuditKind, AuditStore } from '#security/ports.ts'
 import type { Database, SqlParam } from './database.ts'
@@ -46,15 +46,6 @@ function entry(row: Row): AuditEntry {
   }
 }
 
-function cursorOf(text: string): { time: string; node: string; sequence: number } {
-  const parts = Buffer.from(text, 'base64url').toString('utf8').split('\n')
-  const [time, node, sequence] = parts
-  if (parts.length !== 3 || time === undefined || node === undefined || !/^\d{1,15}$/.test(sequence ?? '')) {
-    throw new ArchiveError('request.malformed', 'cursor: not one of ours')
-  }
-  return { time, node, sequence: Number(sequence) }
-}
-
 /** The audit trail, read; the connection may be read-only. */
 export class SqliteAuditReader implements AuditStore {
   readonly #db: Database
@@ -76,7 +67,7 @@ export class SqliteAuditReader implements AuditStore {
     if (filter.who !== undefined) add('who = ?', filter.who)
     if (filter.studyInstanceUID !== undefined) add('study = ?', filter.studyInstanceUID)
     if (filter.cursor !== undefined) {
-      const { time, node, sequence } = cursorOf(filter.cursor)
+      const [time, node, sequence] = cursorKeys('audit', filter.cursor, ['', '', 0] as const)
       add('(time, node, sequence) < (?, ?, ?)', time, node, sequence)
     }
     const condition = where.length === 0 ? '' : `where ${where.join(' and ')}`
@@ -88,7 +79,7 @@ export class SqliteAuditReader implements AuditStore {
     const page = rows.slice(0, filter.limit)
     const last = page.at(-1)
     const more = rows.length > filter.limit && last !== undefined
-    const next = more ? Buffer.from(`${last.time}\n${last.node}\n${last.sequence}`).toString('base64url') : null
+    const next = more ? cursorText('audit', [last.time, last.node, last.sequence]) : null
     return { items: page.map(entry), next }
   }
 

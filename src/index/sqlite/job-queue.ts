@@ -1,6 +1,9 @@
+import { cursorText, keyBehind } from '#model/cursor.ts'
 import type { Job, JobQueue, JobState, Lease } from '#model/job-queue.ts'
-import { keyCursor } from './cursor.ts'
 import type { Database, SqlParam } from './database.ts'
+
+/** Of cursors. */
+const LIST = 'jobs'
 
 const ATTEMPTS_MAX = 5
 /** Pause after the first failure, in milliseconds; doubles with every further one. */
@@ -161,9 +164,10 @@ export function createSqliteJobQueue(db: Database): JobQueue {
         where.push('kind = ?')
         params.push(kind)
       }
-      if (cursor !== undefined) {
+      const behind = keyBehind(LIST, cursor)
+      if (behind !== undefined) {
         where.push('key < ?')
-        params.push(keyCursor(cursor))
+        params.push(behind)
       }
       const rows = db.all<Row>(
         `select ${COLUMNS} from job ${where.length === 0 ? '' : `where ${where.join(' and ')}`} order by key desc limit ?`,
@@ -171,7 +175,8 @@ export function createSqliteJobQueue(db: Database): JobQueue {
         limit + 1,
       )
       const items = rows.slice(0, limit).map(jobOf)
-      return { items, next: rows.length > limit ? String(items.at(-1)?.id) : null }
+      const last = items.at(-1)
+      return { items, next: rows.length > limit && last !== undefined ? cursorText(LIST, [last.id]) : null }
     },
 
     openJobs() {

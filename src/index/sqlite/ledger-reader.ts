@@ -1,8 +1,9 @@
+import { cursorKeys, cursorText, keyBehind } from '#model/cursor.ts'
 import type { ImportItem, LedgerPatient, Order, PatientKey, PerformedStep } from '#model/identity.ts'
 import type { IdentityReader } from '#model/identity-ledger.ts'
 import { fold, prefixEnd } from '../fold.ts'
 import type { Database, SqlParam } from './database.ts'
-import { createEntryStore, entryOrder, patientSubject, publicEntry, studySubject } from './ledger-entries.ts'
+import { createEntryStore, patientSubject, publicEntry, studySubject } from './ledger-entries.ts'
 import { createLedgerPatients } from './ledger-patients.ts'
 import { all, type Condition } from './visible.ts'
 
@@ -75,7 +76,7 @@ export function createIdentityReader(db: Database): IdentityReader {
       const both = all(parts)
       narrow.push(step(both.sql, both.params))
     }
-    const cursor = parseCursor(filter.cursor)
+    const cursor = filter.cursor === undefined ? undefined : cursorKeys('orders', filter.cursor, ['', 0] as const)
     const where = all([
       patient === undefined
         ? undefined
@@ -98,13 +99,13 @@ export function createIdentityReader(db: Database): IdentityReader {
     const last = page.at(-1)
     return {
       items: page.map(({ body }) => JSON.parse(body) as Order),
-      next: rows.length > limit && last !== undefined ? cursorOf([last.start, last.key]) : null,
+      next: rows.length > limit && last !== undefined ? cursorText('orders', [last.start, last.key]) : null,
     }
   }
 
   function entries(filter: Parameters<IdentityReader['entries']>[0]): ReturnType<IdentityReader['entries']> {
     const limit = Math.min(filter.limit, PAGE_MAX)
-    const before = filter.cursor === undefined ? LAST : safeOrder(filter.cursor)
+    const before = keyBehind('ledger', filter.cursor) ?? LAST
     const subjects: string[] = []
     if (filter.patient !== undefined) {
       const state = patients.find(filter.patient)
@@ -120,7 +121,9 @@ export function createIdentityReader(db: Database): IdentityReader {
       .slice(0, limit)
       .map(({ key }) => store.byKey(key))
       .filter((entry) => entry !== undefined)
-    return { items: items.map(publicEntry), next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
+    const last = items.at(-1)
+    const more = rows.length > limit && last !== undefined
+    return { items: items.map(publicEntry), next: more ? cursorText('ledger', [last.key]) : null }
   }
 
   return {
@@ -150,13 +153,13 @@ export function createIdentityReader(db: Database): IdentityReader {
       bodyOf<ImportItem>('select body from import_item where study = ? order by key desc limit 1', uid),
     importItems(filter) {
       const limit = Math.min(filter.limit, PAGE_MAX)
-      const cursor = parseCursor(filter.cursor)
+      const behind = keyBehind('import worklist', filter.cursor)
       const where = all([
         filter.state === undefined ? undefined : { sql: 'state = ?', params: [filter.state] },
         filter.reconciliation === undefined
           ? undefined
           : { sql: 'reconciliation = ?', params: [filter.reconciliation] },
-        cursor === undefined ? undefined : { sql: 'key < ?', params: [cursor[1]] },
+        behind === undefined ? undefined : { sql: 'key < ?', params: [behind] },
       ])
       const rows = db.all<{ key: number; body: string }>(
         `select key, body from import_item where ${where.sql} order by key desc limit ?`,
@@ -166,30 +169,8 @@ export function createIdentityReader(db: Database): IdentityReader {
       const last = rows[limit - 1]
       return {
         items: rows.slice(0, limit).map(({ body }) => JSON.parse(body) as ImportItem),
-        next: rows.length > limit && last !== undefined ? cursorOf(['', last.key]) : null,
+        next: rows.length > limit && last !== undefined ? cursorText('import worklist', [last.key]) : null,
       }
     },
   }
-}
-
-function cursorOf(keys: readonly [string, number]): string {
-  return Buffer.from(JSON.stringify(keys)).toString('base64url')
-}
-
-/** A cursor nobody handed out starts from the beginning, like none. */
-function parseCursor(cursor: string | undefined): [string, number] | undefined {
-  if (cursor === undefined) return undefined
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (Array.isArray(parsed) && typeof parsed[0] === 'string' && typeof parsed[1] === 'number') {
-      return [parsed[0], parsed[1]]
-    }
-    return undefined
-  } catch {
-    return undefined
-  }
-}
-
-function safeOrder(id: string): number {
-  return /^\d{1,10}\.\d{1,6}$/.test(id) ? entryOrder(id) : LAST
 }

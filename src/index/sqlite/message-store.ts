@@ -1,5 +1,6 @@
 import { ArchiveError } from '#errors.ts'
 import type { Location } from '#model/archive-object.ts'
+import { cursorText, keyBehind } from '#model/cursor.ts'
 import {
   type AnsweredMessage,
   MESSAGE_KIND,
@@ -11,6 +12,9 @@ import {
 } from '#model/message.ts'
 import type { Database, SqlParam } from './database.ts'
 import { hex } from './texts.ts'
+
+/** Of cursors. */
+const LIST = 'messages'
 
 interface Row {
   readonly sequence: number
@@ -131,16 +135,14 @@ export function createMessageReader(db: Database, bytes: MessageBytes): MessageR
       also('acknowledgement = ?', acknowledgement)
       also('sequence in (select sequence from message_identifier where identifier = ?)', identifier)
       also('time >= ?', since)
-      if (cursor !== undefined) {
-        if (!/^\d{1,15}$/.test(cursor)) throw new ArchiveError('request.malformed', 'cursor: not one of ours')
-        also('sequence < ?', Number(cursor))
-      }
+      also('sequence < ?', keyBehind(LIST, cursor))
       const rows = db.all<Row>(
         `select * from message ${where.length === 0 ? '' : `where ${where.join(' and ')}`} order by sequence desc limit ?`,
         ...[...params, limit + 1],
       )
       const items = rows.slice(0, limit).map(recordOf)
-      return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
+      const last = rows[limit - 1]
+      return { items, next: rows.length > limit && last !== undefined ? cursorText(LIST, [last.sequence]) : null }
     },
   }
 }

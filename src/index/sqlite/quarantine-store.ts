@@ -1,6 +1,9 @@
+import { cursorText, keyBehind } from '#model/cursor.ts'
 import type { HeldItem, QuarantineItem, QuarantineStore } from '#model/quarantine.ts'
-import { keyCursor } from './cursor.ts'
 import type { Database, SqlParam } from './database.ts'
+
+/** Of cursors. */
+const LIST = 'quarantine'
 
 interface Row {
   readonly key: number
@@ -57,7 +60,7 @@ export function createQuarantineStore(db: Database): QuarantineStore {
       also('state = ?', state)
       also('sha256 = ?', sha256)
       also('uid = ?', sopInstanceUid)
-      also('key < ?', cursor === undefined ? undefined : keyCursor(cursor))
+      also('key < ?', keyBehind(LIST, cursor))
       const rows = db.all<Row>(
         `select * from quarantine where ${where.join(' and ')} order by key desc limit ?`,
         ...params,
@@ -70,7 +73,7 @@ export function createQuarantineStore(db: Database): QuarantineStore {
           const { provenance: _, ...item } = held(row)
           return item
         }),
-        next: rows.length > limit && last !== undefined ? String(last.key) : null,
+        next: rows.length > limit && last !== undefined ? cursorText(LIST, [last.key]) : null,
       }
     },
     decide(id, decision) {

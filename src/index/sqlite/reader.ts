@@ -1,5 +1,6 @@
 import type { ArchiveReader, FeedEntry, PatientRow, TimelineRow } from '#model/archive-index.ts'
 import type { Change, ObjectRecord, Placement } from '#model/archive-object.ts'
+import { cursorKeys, cursorText } from '#model/cursor.ts'
 import type { VerdictWord } from '#model/finding.ts'
 import type { PatientKey } from '#model/identity.ts'
 import { fold, parsePattern, prefixEnd } from '../fold.ts'
@@ -222,13 +223,14 @@ function listPatients(
 ): { items: PatientRow[]; next: string | null } {
   const byName = filter.name !== undefined && filter.name.trim() !== ''
   const nameKey = byName ? 'n.name_key' : 'p.name_key'
-  const [cursorName = '', cursorKey = 0] = parseCursor(filter.cursor)
+  const list = byName ? 'patients by name' : 'patients'
+  const behind = filter.cursor === undefined ? undefined : cursorKeys(list, filter.cursor, ['', 0] as const)
   const where = all([
     // Somebody a hospital system registered is listed before the first study is there; whoever was merged is not.
     { sql: "p.studies > 0 or (p.authority <> 'object' and p.survivor is null)", params: [] },
     filter.identifier === undefined ? undefined : identified(filter.identifier),
     byName ? nameCondition(filter.name ?? '') : undefined,
-    filter.cursor === undefined ? undefined : { sql: `(${nameKey}, p.key) > (?, ?)`, params: [cursorName, cursorKey] },
+    behind === undefined ? undefined : { sql: `(${nameKey}, p.key) > (?, ?)`, params: behind },
     seen,
   ])
   const from = byName
@@ -246,7 +248,7 @@ function listPatients(
   const more = rows.length > filter.limit && last !== undefined
   return {
     items: [...items.values()],
-    next: more ? Buffer.from(JSON.stringify([last.name_key, last.key])).toString('base64url') : null,
+    next: more ? cursorText(list, [last.name_key, last.key]) : null,
   }
 }
 
@@ -269,20 +271,6 @@ function identifiersOf(db: Database, key: number): PatientKey[] {
     ...[key, key],
   )
   return rows.map(({ issuer, id }) => ({ issuer, id }))
-}
-
-function parseCursor(cursor: string | undefined): [string, number] | [] {
-  if (cursor === undefined) return []
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (Array.isArray(parsed) && typeof parsed[0] === 'string' && typeof parsed[1] === 'number') {
-      return [parsed[0], parsed[1]]
-    }
-    return []
-  } catch {
-    // A cursor nobody handed out starts from the beginning, like none.
-    return []
-  }
 }
 
 function patientRow(row: PatientSql, identifiers: readonly PatientKey[]): PatientRow {
