@@ -50,7 +50,7 @@ export interface HttpOptions {
 /** @returns undefined to have the failure told as a problem document */
 export interface ErrorTeller {
   readonly prefix: string
-  tell(error: ArchiveError, request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined
+  tell(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined
 }
 
 export interface HttpServer {
@@ -178,10 +178,8 @@ export function buildHttp(options: HttpOptions): Built {
     }
     if (waiting.has(raw)) reply.header('connection', 'close')
     else if (!raw.destroyed && !(await discardBody(raw))) reply.header('connection', 'close')
-    const own =
-      error instanceof ArchiveError ? options.tellers?.find(({ prefix }) => raw.url?.startsWith(prefix)) : undefined
-    const told = own === undefined ? undefined : own.tell(error as ArchiveError, request, reply)
-    return told ?? sendProblem(reply, error, log)
+    const teller = options.tellers?.find(({ prefix }) => raw.url?.startsWith(prefix))
+    return teller?.tell(error, request, reply) ?? sendProblem(reply, error, log)
   })
 
   const cookieName = (origin: RequestOrigin) => sessionCookieName(origin.secure)
@@ -203,7 +201,7 @@ export function buildHttp(options: HttpOptions): Built {
 
   /** @throws ArchiveError 'request.unauthenticated', 'request.forbidden' */
   async function admit(
-    needs: Route['needs'],
+    { needs, scope }: Pick<Route, 'needs' | 'scope'>,
     request: FastifyRequest,
     reply: FastifyReply,
     origin: RequestOrigin,
@@ -227,7 +225,7 @@ export function buildHttp(options: HttpOptions): Built {
     }
     const { subject } = who
     if (needs === 'signed-in') return { subject, visibility: seen(subject) }
-    const visibility = visibilityOf(subject, needs)
+    const visibility = visibilityOf(subject, needs, scope)
     if (visibility === 'forbidden') {
       await options.auditor.record(subject, {
         kind: 'alert',
@@ -249,7 +247,7 @@ export function buildHttp(options: HttpOptions): Built {
     const leave = reserved ? () => {} : places.enter()
     reply.raw.once('close', leave)
     const origin = originOf(raw)
-    const { subject, visibility } = await admit(route.needs, request, reply, origin)
+    const { subject, visibility } = await admit(route, request, reply, origin)
     if (!reserved && subject !== ANONYMOUS) reply.raw.once('close', places.enterAs(subject.name))
     if (route.needs === 'public') reply.raw.setHeader('cache-control', 'no-cache')
 
@@ -297,7 +295,7 @@ export function buildHttp(options: HttpOptions): Built {
     for (const method of METHODS.filter((name) => !allowed.includes(name))) {
       register(method, url, async (request, reply) => {
         preflight(request.raw, reply)
-        await admit(open ? 'public' : 'signed-in', request, reply, originOf(request.raw))
+        await admit({ needs: open ? 'public' : 'signed-in' }, request, reply, originOf(request.raw))
         reply.header('allow', methods)
         throw new ArchiveError('request.method', `${method} is not possible here; ${methods} are.`)
       })
@@ -311,7 +309,7 @@ export function buildHttp(options: HttpOptions): Built {
   }
   app.setNotFoundHandler(async (request, reply) => {
     setCorsHeaders(request.raw, reply.raw, config.http.corsOrigins, METHODS.join(', '))
-    await admit('signed-in', request, reply, originOf(request.raw))
+    await admit({ needs: 'signed-in' }, request, reply, originOf(request.raw))
     throw new ArchiveError('request.not-found', 'no such path')
   })
 

@@ -38,6 +38,13 @@ export interface RouteDescription {
   readonly response?: { readonly [keyword: string]: unknown }
 }
 
+/** An interaction with a FHIR resource type, as SMART scopes name it: create, read, update, delete, search. */
+export interface ScopeNeed {
+  readonly resource: string
+  /** Letters of `cruds`, all of which are needed. */
+  readonly interactions: string
+}
+
 /**
  * One transaction, one file. Path, the standard's name for it and the right it needs stand together, so that the
  * access matrix and the conformance statement are generated from the code. style.md.
@@ -49,6 +56,8 @@ export interface Route<P = unknown> {
   readonly standard: string
   /** `public` needs nothing, `signed-in` any valid subject. */
   readonly needs: Permission | 'public' | 'signed-in'
+  /** What a token limited by SMART scopes must hold beside the right of its role, where that is more exact than `needs`. */
+  readonly scope?: ScopeNeed
   /** How the body is taken; default none. `stream` leaves it unread in `raw`. */
   readonly body?: 'json' | 'stream'
   readonly describes?: RouteDescription

@@ -1,4 +1,5 @@
 import type { Permission, Subject } from '#model/permission.ts'
+import type { ScopeNeed } from '#model/route.ts'
 import type { Visibility } from '#model/visibility.ts'
 import { PATIENT_PERMISSIONS, ROLE_PERMISSIONS } from './roles.ts'
 import { grantedBy } from './scopes.ts'
@@ -74,11 +75,13 @@ function deny(rule: string, why: string): Decision {
 /**
  * What of the archive a subject may see with a permission: given to every query. `forbidden`: the role or the scopes
  * do not hold the permission at all (403); otherwise what is not visible does not exist (404).
+ *
+ * @param scope the FHIR resource and interaction, for tokens that are limited by SMART scopes
  */
-export function visibilityOf(subject: Subject, permission: Permission): Visibility | 'forbidden' {
+export function visibilityOf(subject: Subject, permission: Permission, scope?: ScopeNeed): Visibility | 'forbidden' {
   if (subject.kind === 'anonymous') return 'forbidden'
   if (!ROLE_PERMISSIONS[subject.role].includes(permission)) return 'forbidden'
-  const granted = grantedBy(subject.scopes, permission)
+  const granted = grantedBy(subject.scopes, permission, scope)
   if (granted === 'no') return 'forbidden'
 
   const limited = subject.patientIds !== null || granted === 'patient'

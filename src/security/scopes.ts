@@ -1,4 +1,5 @@
 import { PERMISSIONS, type Permission } from '#model/permission.ts'
+import type { ScopeNeed } from '#model/route.ts'
 
 /** Interactions of a SMART scope: create, read, update, delete, search. */
 type Interaction = 'c' | 'r' | 'u' | 'd' | 's'
@@ -33,7 +34,7 @@ export function parseScope(text: string): Scope | undefined {
 }
 
 /** What a permission means in terms of FHIR resources; those absent have no resource and need a `*.*` scope. */
-const NEEDS: { readonly [permission in Permission]?: { readonly resource: string; readonly interactions: string } } = {
+const NEEDS: { readonly [permission in Permission]?: ScopeNeed } = {
   'object.read': { resource: 'ImagingStudy', interactions: 'rs' },
   'object.export': { resource: 'ImagingStudy', interactions: 'rs' },
   'object.store': { resource: 'ImagingStudy', interactions: 'c' },
@@ -50,12 +51,15 @@ export type Granted = 'no' | 'patient' | 'yes'
 /**
  * Whether the scopes of a token allow a permission; no scopes at all limit nothing. Scopes narrow what the role
  * allows and never widen it. Interactions may come from several scopes of the same context.
+ *
+ * @param asked what exactly is asked for, where that is narrower than the permission: `object.read` for a Patient is not
+ *   `object.read` for an ImagingStudy
  */
-export function grantedBy(scopes: readonly string[], permission: Permission): Granted {
+export function grantedBy(scopes: readonly string[], permission: Permission, asked?: ScopeNeed): Granted {
   if (scopes.length === 0) return 'yes'
   const parsed = scopes.map(parseScope).filter((scope) => scope !== undefined)
   if (parsed.some((scope) => scope.is === 'permission' && scope.permission === permission)) return 'yes'
-  const need = NEEDS[permission] ?? { resource: '*', interactions: 'cruds' }
+  const need = asked ?? NEEDS[permission] ?? { resource: '*', interactions: 'cruds' }
   const holds = (contexts: readonly string[]) => {
     const have = new Set<string>()
     for (const scope of parsed) {
