@@ -12,8 +12,10 @@ import { wrapDocument } from '#standards/dicom/wrap/encapsulated-document.ts'
 import type { DicomFace } from '#standards/dicom/wrap/face.ts'
 import type { FaceIdentity } from '#standards/dicom/wrap/identity.ts'
 import { wrapJpeg, wrapPixels } from '#standards/dicom/wrap/photograph.ts'
+import { wrapVideo } from '#standards/dicom/wrap/video.ts'
 import { jpeg } from '../fixtures/jpeg.ts'
 import { plainPdf } from '../fixtures/pdf.ts'
+import { mp4, mpeg2, transportStream } from '../fixtures/video.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'diptych-faces-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -27,7 +29,7 @@ function run(program: string, args: readonly string[]): Promise<string> {
   })
 }
 
-export function identityOf(bytes: Uint8Array): FaceIdentity {
+function identityOf(bytes: Uint8Array): FaceIdentity {
   return {
     patient: { name: 'Face^Second=展示^患者', id: 'F-1', issuer: 'DIPTYCH', birthDate: '19700101', sex: 'O' },
     study: { uid: '2.25.77', date: '20260102', time: '030405', id: '1', accessionNumber: 'A1', admissionId: 'E1' },
@@ -123,5 +125,19 @@ test('faces: decoded pixels', async () => {
     const out = join(folder, 'out.pnm')
     await run('dcm2pnm', [samples === 1 ? '+ob' : '+op', path, out])
     if (samples === 3) assert.deepEqual(readFileSync(out).subarray(-pixels.length), Buffer.from(pixels))
+  }
+})
+
+const videos: { name: string; bytes: Buffer; known: boolean }[] = [
+  { name: 'H264', bytes: mp4({ pixelAspect: [4, 3] }), known: true },
+  { name: 'MPEG2', bytes: transportStream(mpeg2()), known: true },
+  // Debian's dicom3tools (2022) does not know the transfer syntaxes of H.265 yet.
+  { name: 'H265', bytes: mp4({ codec: 'hevc', profile: 2, level: 120, bitDepth: 10 }), known: false },
+]
+
+test('faces: videos', async () => {
+  for (const { name, bytes, known } of videos) {
+    const face = wrapVideo(memorySource(bytes), identityOf(bytes), { anatomicRegion: hand, laterality: 'R' })
+    await judged(name, face, known)
   }
 })
