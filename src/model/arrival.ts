@@ -2,7 +2,7 @@ import type { ErrorCode } from '#errors.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
 import type { Finding, ScanReport, VerdictWord } from './finding.ts'
 
-export type Door = 'media' | 'web' | 'stow' | 'mailbox' | 'dimse' | 'hl7v2' | 'fhir' | 'xds' | 'demo'
+export type Door = 'media' | 'web' | 'stow' | 'mailbox' | 'dimse' | 'hl7v2' | 'fhir' | 'xds' | 'demo' | 'placement'
 
 /** Where an arrival came from: everything the record and the policy need, nothing from the bytes themselves. */
 export interface Provenance {
@@ -32,13 +32,22 @@ export interface Claims {
   readonly transferSyntaxUID?: string
   /** The study a STOW-RS request is bound to: `POST /studies/{uid}`. */
   readonly studyInstanceUID?: string
+  /** Sent as a document in its own format: judged as one. */
+  readonly document?: boolean
   /** Accept a data set without preamble and File Meta (named option, rule P0). */
   readonly bareDataSet?: boolean
 }
 
 /** Where the bytes of an arrival are while it walks. */
 export type ArrivedBytes =
-  | { readonly in: 'memory'; readonly bytes: Uint8Array }
+  | {
+      readonly in: 'memory'
+      readonly bytes: Uint8Array
+      /** SHA-256 (hex) of all of them, when the door made it already. */
+      readonly sha256?: string
+      /** The same of the bytes from an offset on. */
+      readonly tail?: { readonly start: number; readonly sha256: string }
+    }
   /** Spooled: see storage/spool.ts. `sha256` is of all bytes as they arrived (hex). */
   | {
       readonly in: 'spool'

@@ -3,7 +3,6 @@
  * stands in the journal; what it made carries relations back to the original.
  */
 import type { Placement } from './archive-object.ts'
-import type { Finding } from './finding.ts'
 
 /** What a rule wants done. Objects are named by object id. */
 export type PlacementEffect =
@@ -125,6 +124,4 @@ export interface PlacementReader {
     readonly recall: number | null
     readonly mayAct: boolean
   }
-  /** Findings of rules that could not act and why. */
-  problems(limit: number): readonly { readonly objectId: string; readonly finding: Finding }[]
 }

@@ -1,25 +1,25 @@
 import type { Placement } from '#model/archive-object.ts'
-import type { PlacementFacts, PlacementRule } from './rule.ts'
-import { dicomStaysAsReceived } from './rules/dicom-stays-as-received.ts'
+import { asItCame } from './rules/as-it-came.ts'
 
-/** In the order they are asked; the first with an opinion decides. */
-const RULES: readonly PlacementRule[] = [dicomStaysAsReceived]
+/** What is known of an arrival when it is stored, before anybody looked at what else is there. */
+export interface ArrivalFacts {
+  readonly mediaType: string
+  readonly sopClassUID: string | null
+  readonly family: string | null
+}
 
 /**
- * Which panel and which form, with the rule that decided and the facts it looked at.
- * @returns undefined when no rule has an opinion: the thing is not (yet) something the archive keeps
+ * Where an arrival stands when it is stored: as it came. Rules that look at a whole study speak afterwards, whenever
+ * what they look at has changed; see placement/decide.ts.
  */
-export function place(facts: PlacementFacts): Placement | undefined {
-  for (const rule of RULES) {
-    const decided = rule.place(facts)
-    if (decided === undefined) continue
-    return {
-      rule: rule.id,
-      ruleVersion: rule.version,
-      ...decided,
-      facts: { ...facts },
-      alternatives: [],
-    }
+export function place(facts: ArrivalFacts): Placement {
+  const image = facts.mediaType === 'application/dicom'
+  return {
+    rule: asItCame.id,
+    ruleVersion: asItCame.version,
+    panel: image ? 'image' : 'document',
+    form: image ? 'as-received' : 'native',
+    facts: { ...facts },
+    alternatives: [],
   }
-  return undefined
 }

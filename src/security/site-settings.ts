@@ -40,7 +40,7 @@ export const SETTINGS = {
   'screening.rules': { schema: rules, fallback: {}, what: 'Verdicts that differ from the catalogue, by rule id.' },
   'screening.doors': {
     schema: z.partialRecord(
-      z.enum(['media', 'web', 'stow', 'mailbox', 'dimse', 'hl7v2', 'fhir', 'xds', 'demo']),
+      z.enum(['media', 'web', 'stow', 'mailbox', 'dimse', 'hl7v2', 'fhir', 'xds', 'demo', 'placement']),
       rules,
     ),
     fallback: {},

@@ -11,13 +11,14 @@ export const documents: Migration = {
   sqlite: [
     `create table document (
       key integer primary key references object(key), id text not null unique, unique_id text not null,
-      entry_uuid text not null unique, kind text not null, media_type text not null, size integer not null,
+      entry_uuid text not null, kind text not null, media_type text not null, size integer not null,
       sha1 blob not null, status integer not null, phase text, hidden integer not null default 0, patient integer,
       study text, follows integer not null default 0, host integer, host_start integer, host_length integer,
       missing integer not null, restricted integer not null, department text not null, title text not null,
       time text not null, creation text, service_start text, service_stop text, version integer not null,
       created text not null, updated text not null, body text not null)`,
     'create unique index document_unique on document(unique_id) where hidden = 0',
+    'create unique index document_entry on document(entry_uuid) where hidden = 0',
     'create index document_patient on document(patient, time desc, key desc) where patient is not null',
     'create index document_study on document(study) where study is not null',
     'create index document_host on document(host) where host is not null',

@@ -9,6 +9,7 @@ import { reconciliation } from './007-reconciliation.ts'
 import { documents } from './008-documents.ts'
 import { leanFacts } from './009-lean-facts.ts'
 import { removedSegments } from './010-removed-segments.ts'
+import { placement } from './013-placement.ts'
 
 /** Every migration, oldest first. A released one never changes. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   documents,
   leanFacts,
   removedSegments,
+  placement,
 ]
