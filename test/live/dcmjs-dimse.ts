@@ -129,6 +129,8 @@ export interface DcmjsArchive {
   readonly destinations: Map<string, number>
   /** Milliseconds before each answer of a query or retrieval, so that there is time to cancel. */
   slowMs: number
+  /** Milliseconds before each answer to a C-STORE. */
+  storeMs: number
   /** Worklist items, as their elements. */
   readonly worklist: Elements[]
   /** SOP Instance UIDs it does not commit to. */
@@ -156,6 +158,7 @@ export async function startDcmjsArchive(
     cancelled: [],
     destinations: new Map(),
     slowMs: 0,
+    storeMs: 0,
     worklist: [],
     lost: new Set(),
     most: 0,
@@ -200,7 +203,8 @@ export async function startDcmjsArchive(
       const dataset = request.getDataset()
       if (dataset !== undefined) self.kept.set(value(dataset, 'SOPInstanceUID'), dataset)
       response.setStatus(dataset === undefined ? Status.ProcessingFailure : Status.Success)
-      send(response)
+      if (self.storeMs === 0) send(response)
+      else setTimeout(() => send(response), self.storeMs)
     }
     override cFindRequest(request: requestTypes.CFindRequest, send: Send<responseTypes.CFindResponse[]>): void {
       const began = self.cancelled.length
