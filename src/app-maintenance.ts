@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { backup as copyDatabase, DatabaseSync } from 'node:sqlite'
 import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
+import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
 import { createMessageStore } from '#index/sqlite/message-store.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
+import { overlaidStudies } from '#index/sqlite/stale-studies.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { NewInstance, ObjectRecord, StoredInstance } from '#model/archive-object.ts'
@@ -22,6 +24,7 @@ import {
 } from '#operations/export.ts'
 import { exportMedia, type MediaOptions } from '#operations/export-media.ts'
 import { type RebuildSummary, type RebuildTools, rebuildIndex, swapDatabase } from '#operations/rebuild-index.ts'
+import { RENDER_METADATA } from '#operations/render-metadata.ts'
 import { type VerifySummary, type VerifyTools, verify } from '#operations/verify.ts'
 import { settingIn } from '#security/site-settings.ts'
 import { type DataSet, readDataSet, string } from '#standards/dicom/data-set.ts'
@@ -144,6 +147,9 @@ export async function rebuildArchive(
       apply: (entry) => replay(decisions, entry),
     })
     createJournalNumbers(db).atLeast(summary.lastSequence)
+    const jobs = createSqliteJobQueue(db)
+    // Until they have run, metadata are rendered whenever they are read.
+    for (const subject of overlaidStudies(db)) jobs.enqueue({ kind: RENDER_METADATA, subject }, Date.now())
     db.exec('pragma wal_checkpoint(truncate)')
   } finally {
     await segments.close()

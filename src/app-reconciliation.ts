@@ -52,6 +52,8 @@ export interface Reconciliation {
    * it, after it was applied.
    */
   follow(decisions: readonly LedgerDecision[]): void
+  /** Objects of a study were deleted: an item that waits for a decision about it may be over. Part of the transaction. */
+  deleted(studyInstanceUID: string): void
   /** For the commit lane: part of its transaction. Costs one look-up while nobody told of any patient. */
   stored(instances: readonly NewInstance[], newStudies: ReadonlySet<string>): void
 }
@@ -138,7 +140,10 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
   }
 
   async function reconcile({ subject }: Job): Promise<undefined> {
-    if (evidence.owner(subject) === undefined) return // deleted meanwhile
+    if (evidence.owner(subject) === undefined) {
+      await imports.closeGone(subject) // deleted meanwhile
+      return
+    }
     if (current().originators.some(({ coercion }) => hasRules(coercion))) {
       await imports.recoerce(subject, { by: BY_ITSELF, address: null })
     }
@@ -169,6 +174,10 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
         const studies = lateStudies({ ledger, evidence, mayChange }, job)
         return () => enqueue(studies)
       },
+    },
+    deleted(studyInstanceUID) {
+      const item = ledger.importItemOf(studyInstanceUID)
+      if (item?.state === 'open') enqueue([{ kind: RECONCILE, subject: studyInstanceUID }])
     },
     stored(instances, newStudies) {
       const matched = newStudies.size > 0 && evidence.hasEvidence()

@@ -158,7 +158,13 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     },
   })
 
-  const deletions = createDeletions({ writer, reader: createSqliteReader(db), journal, commit })
+  const deletions = createDeletions({
+    writer,
+    reader: createSqliteReader(db),
+    journal,
+    commit,
+    deleted: (study) => reconciliation.deleted(study),
+  })
 
   const exclusively = createTurns()
   const identity = createIdentityDesk({

@@ -62,6 +62,12 @@ const answers: { name: string; of: Partial<Receipt>; status: number; says?: stri
     says: `quarantine ${ID}: conflict`,
   },
   {
+    name: 'held by a rule with a long name: the number is whole, the name is cut',
+    of: { ...held, findings: [finding('study-patient-conflict', 'quarantine')] },
+    status: 0xc000,
+    says: `quarantine ${ID}: study-patient-conflict`.slice(0, 64),
+  },
+  {
     name: 'refused',
     of: { verdict: 'reject', failure: 'screening.rejected', findings: [finding('B7', 'reject')] },
     status: 0xc000,

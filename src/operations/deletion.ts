@@ -18,10 +18,12 @@ export interface DeletionTools {
   readonly journal: Journal
   /** Runs `fn` in one transaction that also writes the flushed position of the segments (the journal's). */
   commit(fn: () => void): void
+  /** Told, in the transaction of the tombstone, of which study objects were deleted. */
+  deleted?(studyInstanceUID: string): void
 }
 
 /** The first half of a deletion: a tombstone, at once; the bytes go by compaction once their grace is over. */
-export function createDeletions({ writer, reader, journal, commit }: DeletionTools): Deletions {
+export function createDeletions({ writer, reader, journal, commit, deleted }: DeletionTools): Deletions {
   const decide = (deletion: Deletion, objectIds: readonly string[]) =>
     journal.append([{ kind: DELETE_KIND, payload: { deletion, objectIds } satisfies DeletionDecision }])
   return {
@@ -33,6 +35,7 @@ export function createDeletions({ writer, reader, journal, commit }: DeletionToo
       let hidden: readonly string[] = []
       commit(() => {
         hidden = writer.delete(deletion)
+        deleted?.(deletion.scope.studyInstanceUID)
       })
       // Stored between the list and the tombstone: hidden too, so the journal names them as well.
       const late = hidden.filter((id) => !listed.has(id))

@@ -3,7 +3,7 @@ import type { ImportItem, LedgerDecision, Order, PatientKey } from '#model/ident
 import type { Decider, ImportDecision, ImportDesk } from '#model/reconciliation.ts'
 import { orderChanges, unmatchedState } from '#reconciliation/coercion.ts'
 import { type CoerceTools, coerceStudy } from './coerce.ts'
-import { createReconciler, kept, type ReconcileTools } from './reconcile.ts'
+import { createReconciler, kept, type Reconciler, type ReconcileTools } from './reconcile.ts'
 import { activeAssignments, isOurs, isOutdated, stateOf } from './reconciliation-state.ts'
 
 const REASON_CHARACTERS_MAX = 2000
@@ -15,7 +15,7 @@ export interface ImportDeskTools extends ReconcileTools {
 }
 
 /** The import worklist: what waits for a person, and what was decided, also by rule. IHE RAD IRWF.b. */
-export function createImportDesk(tools: ImportDeskTools): ImportDesk {
+export function createImportDesk(tools: ImportDeskTools): ImportDesk & Pick<Reconciler, 'closeGone'> {
   const { ledger, evidence, desk } = tools
   const now = tools.now ?? (() => new Date())
   const reconciler = createReconciler(tools)
@@ -157,6 +157,7 @@ export function createImportDesk(tools: ImportDeskTools): ImportDesk {
       return reconciler.alone(mustItem(id).studyInstanceUID, () => undo(mustItem(id), why, who))
     },
     reconcile: (uid) => reconciler.reconcile(uid),
+    closeGone: (uid) => reconciler.closeGone(uid),
     stateOf: async (uid) => stateOf(tools, uid),
     async checkIntention(intention) {
       reconciler.meant(intention)

@@ -40,6 +40,8 @@ export interface ReconcileTools extends StateReaders {
 export interface Reconciler {
   /** Matches and acts on it. @throws ArchiveError 'request.not-found' */
   reconcile(studyInstanceUID: string): Promise<StudyReconciliation>
+  /** Closes the open item of a study that is kept no longer; nothing for any other. */
+  closeGone(studyInstanceUID: string): Promise<void>
   /** Checks what a person meant. @throws ArchiveError 'identity.unknown' */
   meant(intention: Intention): { readonly patient: LedgerPatient; readonly order: Order | null }
   intend(studyInstanceUID: string, intention: Intention, who: Decider): Promise<StudyReconciliation>
@@ -214,6 +216,14 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
     await change(item, waitingItem(study, why, match.candidates))
   }
 
+  async function closeGone(uid: string): Promise<void> {
+    const item = ledger.importItemOf(uid)
+    if (item === undefined || item.state !== 'open' || evidence.owner(uid) !== undefined) return
+    const why = 'the study was deleted'
+    const decision = { ...kept(BY_ITSELF, why), time: now().toISOString() }
+    await put({ ...item, state: 'decided', reconciliation: 'foreign', why, candidates: [], decision })
+  }
+
   function waitingItem(study: StudyEvidence, why: string, candidates: readonly Candidate[]): ImportItem {
     return itemFor(study, { state: 'open', reconciliation: 'waiting', why, candidates })
   }
@@ -300,6 +310,7 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
   return {
     reconcile: (uid) => alone(uid, () => reconcile(uid)),
     intend: (uid, intention, who) => alone(uid, () => intend(uid, intention, who)),
+    closeGone: (uid) => alone(uid, () => closeGone(uid)),
     meant,
     put,
     alone,

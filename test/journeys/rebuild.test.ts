@@ -55,6 +55,19 @@ const TABLES: { readonly [name: string]: string } = {
 
 type Dump = { readonly [table: string]: readonly string[] }
 
+function rowsOf(dataDirectory: string, sql: string): readonly string[] {
+  const db = new DatabaseSync(join(dataDirectory, 'diptych.db'), { readOnly: true })
+  try {
+    return db
+      .prepare(sql)
+      .all()
+      .map((row) => JSON.stringify(row))
+      .toSorted()
+  } finally {
+    db.close()
+  }
+}
+
 function dump(dataDirectory: string): Dump {
   const db = new DatabaseSync(join(dataDirectory, 'diptych.db'), { readOnly: true })
   try {
@@ -177,6 +190,11 @@ test('rebuild-index: the index made anew says what the old one said', { timeout:
   ]) {
     assert.ok((before[table]?.length ?? 0) > 0, `${table} was compared`)
   }
+
+  const overlaid = rowsOf(data, 'select uid from study where overlay is not null')
+  assert.ok(overlaid.length > 0)
+  const jobs = "select subject as uid from job where kind = 'render-metadata' and state = 'waiting'"
+  assert.deepEqual(rowsOf(data, jobs), overlaid, 'their metadata are rendered again')
 
   const again = await startServer({ dataDirectory: data })
   context.after(() => again.stop())

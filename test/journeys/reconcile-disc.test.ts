@@ -186,6 +186,23 @@ test('late evidence: a foreign study is matched when its patient is announced', 
   assert.deepEqual([keep.json.state, keep.json.reconciliation], ['decided', 'foreign'])
 })
 
+test('a study that waits and is deleted leaves the list of what is open, and waits again when it comes again', async () => {
+  await hl7('ADT^A04^ADT_A01', ['EVN|A04|20261124080000', pid('4720', 'Gone^Gina', '19820202', 'F'), 'PV1|1|O'])
+  const { folder, study } = disc('gone', { patientName: 'Gone^Gina', birthDate: '19820202' })
+  assert.equal((await importDisc(folder))[0]?.state, 'waiting')
+  const { id } = await item(study, 'open')
+  const time = new Date().toISOString()
+  const scope = { studyInstanceUID: study }
+  assert.ok(
+    (await archive.deletions.delete({ scope, by: 'archivist', reason: 'wrong disc', time, purgeAfter: time })) > 0,
+  )
+  await settled()
+  const closed = await item(study, 'decided')
+  assert.deepEqual([closed.id, closed.why, closed.decision?.by], [id, 'the study was deleted', 'diptych'])
+  assert.equal((await importDisc(folder))[0]?.state, 'waiting')
+  assert.equal((await item(study, 'open')).id, id)
+})
+
 test('a person who imports says whose it is: believed when nothing contradicts it, else it waits', async () => {
   await hl7('ADT^A04^ADT_A01', ['EVN|A04|20261124080000', pid('4714', 'Meant^Mia', '19900909', 'F'), 'PV1|1|O'])
   const flags = { patient: '4714', issuer: 'HOSP' }

@@ -44,6 +44,8 @@ const LOOK_MS = 5_000
 /** Doubling pauses: the last try comes about a day after the first. */
 const ATTEMPTS_MAX = 32
 const REPORTS_MAX = 64
+/** Requests checked and reported at once: a peer that is slow to be told holds nobody else up. */
+const PARALLEL = 4
 
 interface Live {
   readonly association: Association
@@ -59,6 +61,8 @@ export class CommitmentRunner {
   /** Checked, and not told yet. */
   readonly #reports = new Map<string, CommitmentReport>()
   readonly #stopping = new AbortController()
+  /** One report at a time to each peer: its last one, settled or not. */
+  readonly #telling = new Map<string, Promise<void>>()
   #running: Promise<void> | null = null
   #again = false
   #timer: NodeJS.Timeout | undefined
@@ -116,7 +120,8 @@ export class CommitmentRunner {
       return
     }
     clearTimeout(this.#timer)
-    this.#running = this.#look()
+    this.#running = Promise.all(Array.from({ length: PARALLEL }, () => this.#look()))
+      .then(() => undefined)
       .catch((error: unknown) => this.#options.report(error, 'commitment'))
       .finally(() => {
         this.#running = null
@@ -165,7 +170,20 @@ export class CommitmentRunner {
     const report = known ?? (duplicate ? allFailed(request) : await this.#check(request))
     if (this.#reports.size >= REPORTS_MAX) this.#reports.clear()
     this.#reports.set(job.subject, report)
-    await this.#tell(job.subject, peer, report)
+    await this.#inTurn(peer, () => this.#tell(job.subject, peer, report))
+  }
+
+  async #inTurn(aeTitle: string, tell: () => Promise<void>): Promise<void> {
+    const before = this.#telling.get(aeTitle) ?? Promise.resolve()
+    const mine = before.then(tell)
+    // Whoever waits behind it does so whatever becomes of it; its own job is told.
+    const settled = mine.catch(() => undefined)
+    this.#telling.set(aeTitle, settled)
+    try {
+      await mine
+    } finally {
+      if (this.#telling.get(aeTitle) === settled) this.#telling.delete(aeTitle)
+    }
   }
 
   #check(request: CommitmentRequest): Promise<CommitmentReport> {

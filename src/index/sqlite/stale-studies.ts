@@ -23,3 +23,8 @@ export function createStaleStudies(db: Database): StaleStudies {
     },
   }
 }
+
+/** Studies with an overlay: after a rebuild none of their metadata are rendered. */
+export function overlaidStudies(db: Database): readonly string[] {
+  return db.all<{ uid: string }>('select uid from study where overlay is not null order by key').map(({ uid }) => uid)
+}
