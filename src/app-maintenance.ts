@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { backup as copyDatabase, DatabaseSync } from 'node:sqlite'
 import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
+import { createDocumentStore } from '#index/sqlite/document-store.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
 import { createMessageStore } from '#index/sqlite/message-store.ts'
@@ -131,7 +132,8 @@ export async function rebuildArchive(
     const security = sqliteSecurityReader(db)
     const siteZone = settingIn(security.settings(), 'site.timeZone')
     const writer = createSqliteWriter(db)
-    const decisions = { ledger: writer.ledger, messages: createMessageStore(db) }
+    const documents = createDocumentStore(db)
+    const decisions = { ledger: writer.ledger, messages: createMessageStore(db), documents }
     summary = await rebuildIndex({
       ...tools,
       segments,
@@ -142,6 +144,13 @@ export async function rebuildArchive(
         const zone =
           record.arrival.originator === null ? null : (security.originator(record.arrival.originator)?.timeZone ?? null)
         return instanceOf(record, source, location, { zone, siteZone })
+      },
+      addDocuments: (list) =>
+        db.transaction(() => {
+          for (const document of list) documents.add(document)
+        }),
+      deleteDocument: ({ objectId, cause, purgeAfter }, time) => {
+        documents.delete(objectId, cause, time, purgeAfter)
       },
       // Quarantine decisions changed the register, which is taken over; deletions are carried out by rebuildIndex.
       apply: (entry) => replay(decisions, entry),

@@ -1,22 +1,25 @@
 /** Carries out, into a fresh index, decisions that the journal holds: the ledger's, messages, the import worklist. */
 import { entriesOfMessage, messageOf } from '#arrival/hl7v2/message-desk.ts'
+import type { DocumentStore } from '#model/document-store.ts'
 import type { ImportItem } from '#model/identity.ts'
 import type { IdentityLedger } from '#model/identity-ledger.ts'
 import type { MessageStore } from '#model/message.ts'
 import { ledgerEntries } from '#operations/identity-desk.ts'
 import { IMPORT_ITEM_KIND } from '#operations/reconcile.ts'
 import type { PlacedEntry } from '#storage/journal.ts'
+import { replayDocuments } from './app-documents.ts'
 
 export interface ReplayTools {
   readonly ledger: Pick<IdentityLedger, 'apply' | 'putImportItem'>
   readonly messages: Pick<MessageStore, 'add'>
+  readonly documents: DocumentStore
 }
 
 /**
  * Carries out one entry, in the order they were taken. Kinds that concern what segments do not hold (the register of
  * held objects, which is taken over) change nothing.
  */
-export function replay({ ledger, messages }: ReplayTools, entry: PlacedEntry): void {
+export function replay({ ledger, messages, documents }: ReplayTools, entry: PlacedEntry): void {
   const decided = ledgerEntries(entry)
   if (decided !== undefined) ledger.apply(decided)
   const message = messageOf(entry)
@@ -30,5 +33,6 @@ export function replay({ ledger, messages }: ReplayTools, entry: PlacedEntry): v
       entry.location,
     )
   }
+  replayDocuments(documents, entry)
   if (entry.kind === IMPORT_ITEM_KIND) ledger.putImportItem(entry.payload as ImportItem)
 }

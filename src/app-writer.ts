@@ -47,6 +47,7 @@ import { openJournal } from '#storage/journal.ts'
 import { openKeyRing } from '#storage/key-ring.ts'
 import { clearSpool, openSpooled } from '#storage/spool.ts'
 import { reserveBytes, type WriterStatus } from './app.ts'
+import { createDocuments } from './app-documents.ts'
 import { openMessageDesk, siteTerms } from './app-hl7.ts'
 import { createReconciliation } from './app-reconciliation.ts'
 import { createCommitLane, type LaneAudit } from './intake/commit-lane.ts'
@@ -120,18 +121,20 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     }
   }
 
+  const judge = (arrival: OpenArrival, policy: ScreeningPolicy) =>
+    screen(arrival, policy, { scanner, limits, clean, inspector })
+  const dropSpool = async (path: string) => {
+    await rm(path, { force: true })
+    await rm(`${path}.kept`, { force: true })
+  }
   const walk = createWalk({
     termsFor,
-    screen: (arrival: OpenArrival, policy: ScreeningPolicy) =>
-      screen(arrival, policy, { scanner, limits, clean, inspector }),
+    screen: judge,
     open: openSpooled,
     digest: (bytes: ArrivedBytes) => (bytes.in === 'memory' ? hash('sha256', bytes.bytes, 'hex') : bytes.sha256),
     seal: (sha256, source) => vault.seal(sha256, source),
     wasReleased: (sha256) => held.wasReleased(sha256),
-    async dropSpool(path) {
-      await rm(path, { force: true })
-      await rm(`${path}.kept`, { force: true })
-    },
+    dropSpool,
     lane,
     onFault: (error, provenance) => logFault(`walk failed at door ${provenance.door}, object held`, error),
   })
@@ -175,6 +178,12 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     audit: ({ cause, address, ...told }) =>
       securityWriter.appendAudit([auditEvent(cause.by, { kind: 'decide', address, ...told })]),
     applied: (entries) => follow(entries.map(({ decision }) => decision)),
+  })
+
+  const documents = createDocuments({
+    ...{ db, journal, held, security, segments, commit, exclusively, termsFor, dropSpool, screen: judge },
+    seal: (sha256, source) => vault.seal(sha256, source),
+    audit: (events) => securityWriter.appendAudit(events),
   })
 
   const jobs = createSqliteJobQueue(db)
@@ -272,6 +281,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     quarantine,
     deletions,
     identity,
+    documents: documents.desk,
     imports: reconciliation.imports,
     messages,
     security: securityWriter,

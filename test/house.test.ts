@@ -16,6 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'main.ts',
     'cli',
     'app.ts',
+    'app-documents.ts',
     'app-maintenance.ts',
     'app-server.ts',
     'app-dimse.ts',

@@ -173,9 +173,10 @@ export function createSubmissions(tools: SubmissionTools): {
     tools.commit(() => {
       for (const [i, { record }] of fresh.entries()) tools.store.add({ record, location: placeAt(places, i) })
       if (says) applySubmission(tools.store, payload, time)
+      // Those of what is new came in with it.
       tools.recordArrivals(
-        ready.map(({ member, record, duplicateOf }) =>
-          duplicateOf === null ? record.arrival : arrivalOf(member, duplicateOf, null, 'this document is kept already'),
+        ready.flatMap(({ member, duplicateOf }) =>
+          duplicateOf === null ? [] : [arrivalOf(member, duplicateOf, null, 'this document is kept already')],
         ),
       )
       const provenance = members[0]?.submitted.arrival.provenance

@@ -177,7 +177,7 @@ export interface DocumentQuery {
   readonly departments?: readonly string[]
   /** Author person, folded prefix of family or given name. */
   readonly author?: { readonly family?: readonly string[]; readonly given?: readonly string[] }
-  /** Accession, study, order, encounter numbers; issuer empty: any. */
+  /** Accession, study, order, encounter numbers; with an empty issuer those of all. */
   readonly references?: readonly { readonly id: string; readonly issuer: string; readonly type?: string }[]
   readonly studyInstanceUIDs?: readonly string[]
   /** Instants, ISO 8601; `from` included, `to` excluded; either may be absent. */

@@ -1,5 +1,6 @@
 /** What the index does for documents inside the writer worker. Part of the caller's transaction. */
 import type { Location, Placement } from './archive-object.ts'
+import type { ArrivalRecord } from './arrival.ts'
 import type { DocumentList, DocumentOwner, DocumentRecord, RelationKind, StoredDocument } from './document.ts'
 import type { DecisionCause, DocumentDecision, HostedDocument } from './document-desk.ts'
 
@@ -44,6 +45,10 @@ export interface DocumentStore {
   knowsPatient(owner: DocumentOwner): boolean
   /** Opaque id of who an owner lives on as; null when the owner is not known. */
   survivorOf(owner: DocumentOwner): string | null
+  /** The study of a kept DICOM object, which may be the host of a face; undefined when there is none. */
+  hostStudy(objectId: string): { readonly studyInstanceUID: string } | undefined
+  /** An arrival of a document, of any verdict. */
+  recordArrival(arrival: ArrivalRecord): void
   add(document: NewDocument): void
   addFace(face: NewFace): void
   putList(list: DocumentList, owner: DocumentOwner | null): void

@@ -1,11 +1,19 @@
 import { ArchiveError } from '#errors.ts'
 import type { Location, ObjectRecord } from '#model/archive-object.ts'
+import type { DocumentRecord } from '#model/document.ts'
+
+/** What stands beside whatever is kept: of an instance, or of a document. */
+export type KeptRecord = ObjectRecord | DocumentRecord
+
+export function isDocumentRecord(record: KeptRecord): record is DocumentRecord {
+  return 'record' in record && record.record === 'document'
+}
 
 /**
  * Reads the record beside an object.
  * @throws ArchiveError 'storage.damaged' when it is gone or not a record, 'archive.newer' when of a later format
  */
-export function parseRecord(bytes: Uint8Array | undefined, at: Location): ObjectRecord {
+export function parseRecord(bytes: Uint8Array | undefined, at: Location): KeptRecord {
   const where = `record at ${at.segment}:${at.offset}`
   if (bytes === undefined) throw new ArchiveError('storage.damaged', `${where} is gone`)
   let record: unknown
@@ -18,7 +26,7 @@ export function parseRecord(bytes: Uint8Array | undefined, at: Location): Object
     throw new ArchiveError('storage.damaged', `${where} is not a record`)
   }
   if (record.format !== 1) throw new ArchiveError('archive.newer', `${where} is of format ${String(record.format)}`)
-  if (isRecord(record)) return record
+  if (isRecord(record) || isRecordOfDocument(record)) return record
   throw new ArchiveError('storage.damaged', `${where} lacks what a record has`)
 }
 
@@ -31,6 +39,19 @@ function isRecord(value: object): value is ObjectRecord {
     typeof record.dataSetOffset === 'number' &&
     typeof record.digests === 'object' &&
     typeof record.patient === 'object' &&
+    typeof record.arrival === 'object'
+  )
+}
+
+function isRecordOfDocument(value: object): value is DocumentRecord {
+  const record: Partial<Record<keyof DocumentRecord, unknown>> = value
+  return (
+    record.record === 'document' &&
+    typeof record.objectId === 'string' &&
+    typeof record.uniqueId === 'string' &&
+    typeof record.entryUuid === 'string' &&
+    typeof record.sha256 === 'string' &&
+    typeof record.metadata === 'object' &&
     typeof record.arrival === 'object'
   )
 }

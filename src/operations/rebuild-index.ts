@@ -3,13 +3,15 @@ import { dirname } from 'node:path'
 import { ArchiveError } from '#errors.ts'
 import type { ArchiveWriter, KeptObjects } from '#model/archive-index.ts'
 import type { Location, NewInstance, ObjectRecord } from '#model/archive-object.ts'
+import type { NewDocument } from '#model/document-store.ts'
 import type { SegmentStore } from '#model/segment-store.ts'
 import type { ByteSource } from '#standards/byte-source.ts'
 import { nodeDisk } from '#storage/disk.ts'
 import { entryKind } from '#storage/entry-names.ts'
 import { type PlacedEntry, replayJournal } from '#storage/journal.ts'
 import { DELETE_KIND, type DeletionDecision, readDeletion } from './deletion.ts'
-import { parseRecord } from './object-record.ts'
+import { DOCUMENT_DELETE_KIND, type DocumentDeletion } from './document-desk.ts'
+import { isDocumentRecord, type KeptRecord, parseRecord } from './object-record.ts'
 
 export interface RebuildTools {
   readonly segments: SegmentStore
@@ -20,6 +22,10 @@ export interface RebuildTools {
   index(record: ObjectRecord, bytes: ByteSource, location: Location): NewInstance
   /** Opens a stored object for that; see storage/file-source.ts. */
   open(location: Location): ByteSource & { close(): void }
+  /** Documents as they came in: one transaction. */
+  addDocuments(documents: readonly NewDocument[]): void
+  /** Hides a document that was deleted. */
+  deleteDocument(deletion: DocumentDeletion, time: string): void
   /** Carries out a decision other than a deletion; in the order they were taken, after all objects. */
   apply(entry: PlacedEntry): void
   onProgress?(done: { readonly objects: number; readonly bytes: number; readonly bytesTotal: number }): void
@@ -51,12 +57,18 @@ export async function rebuildIndex(tools: RebuildTools): Promise<RebuildSummary>
   const started = performance.now()
   const journal: PlacedEntry[] = []
   const deletions: DeletionDecision[] = []
+  const documents: { readonly deletion: DocumentDeletion; readonly time: string }[] = []
   for await (const entry of replayJournal(segments)) {
     const deletion = entry.kind === DELETE_KIND ? readDeletion(entry.payload) : undefined
-    if (deletion === undefined) journal.push(entry)
-    else deletions.push(deletion)
+    if (deletion !== undefined) deletions.push(deletion)
+    else if (entry.kind !== DOCUMENT_DELETE_KIND) journal.push(entry)
+    else documents.push({ deletion: entry.payload as DocumentDeletion, time: entry.time })
   }
-  const doomed = new Map(deletions.flatMap(({ objectIds }) => objectIds.map((id) => [id, null as Place | null])))
+  const gone = [
+    ...deletions.flatMap(({ objectIds }) => objectIds),
+    ...documents.map(({ deletion }) => deletion.objectId),
+  ]
+  const doomed = new Map(gone.map((id) => [id, null as Place | null]))
   const counts = { objects: 0, deleted: 0, damaged: 0 }
   const run = { tools, counts }
 
@@ -72,6 +84,13 @@ export async function rebuildIndex(tools: RebuildTools): Promise<RebuildSummary>
       counts.deleted += here.length
       if (here.length > 0) writer.delete(deletion)
     }
+    for (const { deletion, time } of documents) {
+      const here = doomed.get(deletion.objectId)
+      if (here === null || here === undefined) continue // a face, or its bytes are gone
+      await store(run, [here], new Set())
+      counts.deleted++
+      tools.deleteDocument(deletion, time)
+    }
   }
   const skip = new Set(doomed.keys())
   let group: Place[] = []
@@ -85,10 +104,12 @@ export async function rebuildIndex(tools: RebuildTools): Promise<RebuildSummary>
   await store(run, group, skip)
   await notePositions(tools)
   for (const entry of journal) tools.apply(entry)
+  // Faces came back with the journal; those that were deleted go again.
+  for (const { deletion, time } of documents) tools.deleteDocument(deletion, time)
   return {
     ...counts,
     objects: counts.objects - counts.deleted,
-    journal: journal.length + deletions.length,
+    journal: journal.length + deletions.length + documents.length,
     lastSequence: await lastSequence(segments),
     seconds: Number(((performance.now() - started) / 1000).toFixed(3)),
   }
@@ -121,9 +142,15 @@ async function* places({ tools, counts }: Run): AsyncGenerator<Place> {
 async function store(run: Run, group: readonly Place[], skip: ReadonlySet<string>): Promise<void> {
   const { tools, counts } = run
   const instances: NewInstance[] = []
+  const documents: NewDocument[] = []
   for (const place of group) {
     const record = await readRecord(run, place.record)
     if (record === undefined || skip.has(record.objectId)) continue
+    if (isDocumentRecord(record)) {
+      const twice = documents.some((one) => one.record.objectId === record.objectId)
+      if (!twice && tools.kept.get(record.objectId) === undefined) documents.push({ record, location: place.object })
+      continue
+    }
     // Compaction that a crash interrupted leaves a second copy.
     if (instances.some((one) => one.record.objectId === record.objectId)) continue
     if (tools.kept.get(record.objectId) !== undefined) continue
@@ -138,12 +165,14 @@ async function store(run: Run, group: readonly Place[], skip: ReadonlySet<string
       source.close()
     }
   }
+  if (documents.length > 0) tools.addDocuments(documents)
+  counts.objects += documents.length
   if (instances.length === 0) return
   tools.writer.commit({ instances, arrivals: instances.map(({ record }) => record.arrival), flushed: null })
   counts.objects += instances.length
 }
 
-async function readRecord({ tools, counts }: Run, at: Location): Promise<ObjectRecord | undefined> {
+async function readRecord({ tools, counts }: Run, at: Location): Promise<KeptRecord | undefined> {
   try {
     return parseRecord(await tools.segments.read(at), at)
   } catch (error) {

@@ -11,6 +11,7 @@ import { pixelDataRules } from './checks/pixel-data.ts'
 import { preambleRules } from './checks/preamble.ts'
 import { privateElementRules, strippingRules } from './checks/private-elements.ts'
 import { type Rule, rule } from './checks/rule.ts'
+import { sentDocumentRules } from './checks/sent-document.ts'
 import { structureRules } from './checks/structure.ts'
 import { trailingRules } from './checks/trailing.ts'
 
@@ -102,6 +103,7 @@ export const rules: readonly Rule[] = [
   ...documentRules,
   ...cdaRules,
   ...nativeFileRules,
+  ...sentDocumentRules,
   ...engineRules,
 ]
 

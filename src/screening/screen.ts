@@ -18,6 +18,7 @@ import type { BodyFacts } from './body-facts.ts'
 import { checkFileMeta } from './checks/file-meta.ts'
 import { classifyNativeFile } from './checks/native-file.ts'
 import { checkPreamble } from './checks/preamble.ts'
+import { checkSentDocument } from './checks/sent-document.ts'
 import { draftOfError, plainDetail } from './checks/structure.ts'
 import { type Inspect, InspectionNeeded, Inspections, type Inspector, inspectHere } from './document-inspection.ts'
 import { judgeBody } from './judge-body.ts'
@@ -173,6 +174,7 @@ function judge(
 ): Judged {
   const { source, claims } = arrival
   const { dataSetIn } = arrival.provenance
+  if (claims.document === true) return { ...NOTHING, drafts: checkSentDocument(source, claims.mediaType, inspect) }
   const drafts: Draft[] = []
   let part10: Part10
   try {

@@ -6,7 +6,7 @@ export interface EntryNames {
 
 const CLEAN_UID = /^[0-9.]{1,64}$/
 const NAME_OF_OBJECT = /^objects\/(?:[^/]+\/)?[0-9a-f]{64}(?:\.v[0-9]+)?\.(dcm|json)$/
-const NAME_OF_DOCUMENT = /^documents\/[0-9a-f]{64}-[0-9a-f]{32}\.(?:record\.json|[a-z0-9]{1,6})$/
+const NAME_OF_DOCUMENT = /^documents\/[0-9a-f]{32}\/[0-9a-f]{64}\.(?:record\.json|[a-z0-9]{1,6})$/
 const NAME_OF_JOURNAL = /^journal\/([0-9]{12,})-([a-z0-9.-]+)\.json$/
 
 /**
@@ -40,12 +40,12 @@ const ENDINGS: { readonly [kind: string]: string } = {
 }
 
 /**
- * Entry names of a document: `documents/<sha256>-<object id>.pdf` and `.record.json`.
+ * Entry names of a document: `documents/<object id>/<sha256>.pdf` and `.record.json`.
  * @param kind word of model/document.ts
  */
 export function documentNames(sha256: string, objectId: string, kind: string): EntryNames {
   if (!/^[0-9a-f]{64}$/.test(sha256) || !/^[0-9a-f]{32}$/.test(objectId)) throw new RangeError('not a digest and an id')
-  const base = `documents/${sha256}-${objectId}`
+  const base = `documents/${objectId}/${sha256}`
   return { object: `${base}.${ENDINGS[kind] ?? 'bin'}`, record: `${base}.record.json` }
 }
 

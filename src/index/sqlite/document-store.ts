@@ -1,5 +1,5 @@
 import { ArchiveError } from '#errors.ts'
-import type { DocumentList, DocumentOwner, RelationKind, StoredDocument } from '#model/document.ts'
+import type { DocumentOwner, RelationKind, StoredDocument } from '#model/document.ts'
 import type { DecisionCause, DocumentDecision } from '#model/document-desk.ts'
 import { missingOf } from '#model/document-missing.ts'
 import type { DocumentStore, KnownDocument, NewDocument, NewFace } from '#model/document-store.ts'
@@ -8,10 +8,11 @@ import { EVERYTHING } from '#model/visibility.ts'
 import { writeArrival } from './arrivals.ts'
 import type { Database } from './database.ts'
 import { authorWords, codesOf, type DocumentBody, restrictionOf, STATUSES, sortTime } from './document-codes.ts'
+import { createListStore } from './document-list-store.ts'
 import { findDocument } from './document-reader.ts'
-import { LIST_SELECT, type ListRow, listOf } from './document-rows.ts'
 import { createSegmentLedger } from './segment-ledger.ts'
 import { createTexts, packTime } from './texts.ts'
+import { SLOTS } from './tree.ts'
 
 /** `object.uid` of a document: never a SOP Instance UID. */
 const uidOf = (uniqueId: string) => `document:${uniqueId}`
@@ -56,6 +57,7 @@ interface Written {
 export function createDocumentStore(db: Database): DocumentStore {
   const texts = createTexts(db)
   const segments = createSegmentLedger(db)
+  const { findList, putList } = createListStore(db, patientKey)
   let rollbacks = db.rollbacks
 
   function refresh(): void {
@@ -246,57 +248,6 @@ export function createDocumentStore(db: Database): DocumentStore {
     db.run('delete from relation where source = ? and kind = ? and target = ?', from, kind, to)
   }
 
-  function findList(identifier: string): DocumentList | undefined {
-    const row = db.get<ListRow>(`${LIST_SELECT} where l.id = ?1 or l.unique_id = ?1`, identifier)
-    return row === undefined ? undefined : listOf(row)
-  }
-
-  /** A new list, or the next version of one that is kept. */
-  function putList(list: DocumentList, owner: DocumentOwner | null): void {
-    const { patientId, version: _version, lastUpdated, ...body } = list
-    const kept = db.get<ListRow & { patient: number | null }>(
-      'select key, body, version, patient from document_list where id = ?',
-      list.id,
-    )
-    let key: number
-    if (kept === undefined) {
-      const byId =
-        patientId === null
-          ? null
-          : (db.get<{ key: number }>('select key from patient where id = ?', patientId)?.key ?? null)
-      key = db.run(
-        `insert into document_list (id, unique_id, kind, status, patient, source_id, time, version, updated, body)
-         values (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`,
-        ...[list.id, list.uniqueId, list.kind, list.status, owner === null ? byId : patientKey(owner)],
-        ...[list.sourceId, list.time, lastUpdated, JSON.stringify(body)],
-      ).rowid
-    } else {
-      key = kept.key
-      const former = findList(list.id)
-      db.run(
-        'insert into list_version (list, version, body) values (?, ?, ?)',
-        ...[key, kept.version, JSON.stringify(former)],
-      )
-      db.run(
-        'update document_list set status = ?, time = ?, version = version + 1, updated = ?, body = ? where key = ?',
-        ...[list.status, list.time, lastUpdated, JSON.stringify(body), key],
-      )
-    }
-    for (const table of ['list_item', 'list_code', 'list_author']) db.run(`delete from ${table} where list = ?`, key)
-    for (const [position, { is, id }] of list.items.entries()) {
-      db.run(
-        'insert into list_item (list, position, item, is_list) values (?, ?, ?, ?)',
-        ...[key, position, id, is === 'list' ? 1 : 0],
-      )
-    }
-    for (const { code, system } of list.codes) {
-      db.run('insert or ignore into list_code (code, system, list) values (?, ?, ?)', code, system, key)
-    }
-    for (const { part, word } of authorWords(list.authors)) {
-      db.run('insert or ignore into list_author (part, word, list) values (?, ?, ?)', part, word, key)
-    }
-  }
-
   function inTransaction<T>(fn: () => T): T {
     refresh()
     return db.transaction(fn)
@@ -379,6 +330,22 @@ export function createDocumentStore(db: Database): DocumentStore {
       )
       return row?.id ?? null
     },
+    hostStudy(objectId) {
+      return db.get<{ studyInstanceUID: string }>(
+        `select s.uid as studyInstanceUID from object o join series r on r.key = o.instance / ${SLOTS}
+         join study s on s.key = r.study where o.id = ? and o.state = 0`,
+        objectId,
+      )
+    },
+    recordArrival: (arrival) =>
+      inTransaction(() => {
+        const { objectId } = arrival
+        const key =
+          objectId === null
+            ? null
+            : (db.get<{ key: number }>('select key from object where id = ?', objectId)?.key ?? null)
+        writeArrival(db, texts, arrival, key)
+      }),
     add: (document) => inTransaction(() => add(document)),
     addFace: (face) => inTransaction(() => addFace(face)),
     putList: (list, owner) => inTransaction(() => putList(list, owner)),

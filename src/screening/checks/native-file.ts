@@ -108,8 +108,9 @@ export function classifyNativeFile(
         return document('a TIFF image', tiffDrafts(source))
     }
   }
-  const boxes = source.size >= 16 && startsWith(head.subarray(4), 'ftyp') ? walkBoxes(source) : null
-  if (boxes !== null) return document('an MP4 or similar file', boxDrafts(source, boxes.end, boxes.problem))
+  if (source.size >= 16 && startsWith(head.subarray(4), 'ftyp')) {
+    return document('an MP4 or similar file', boxDrafts(source))
+  }
   const shape = readStlShape(source)
   if (shape !== null && shape.triangles > 0 && shape.expectedLength === shape.length)
     return document('a binary STL model', [])
@@ -164,14 +165,14 @@ function isUtf16(bytes: Uint8Array): boolean {
   return (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
 }
 
-function pdfDrafts(source: ByteSource, inspect: Inspect): readonly Draft[] {
+export function pdfDrafts(source: ByteSource, inspect: Inspect): readonly Draft[] {
   if (source.size > DOCUMENT_BYTES_MAX) {
     return [{ rule: 'D5', severity: 'quarantine', detail: 'a PDF too large to be inspected', offset: 0, tag: null }]
   }
   return inspect({ source, start: 0, end: source.size, type: 'pdf', tag: null }).drafts
 }
 
-function imageDrafts(source: ByteSource, name: string): readonly Draft[] {
+export function imageDrafts(source: ByteSource, name: string): readonly Draft[] {
   const end =
     name === 'PNG image'
       ? findPngEnd(source, 0, source.size)
@@ -181,12 +182,13 @@ function imageDrafts(source: ByteSource, name: string): readonly Draft[] {
   return end === null ? [] : appended(source, end)
 }
 
-function boxDrafts(source: ByteSource, end: number, problem: string | null): readonly Draft[] {
+export function boxDrafts(source: ByteSource): readonly Draft[] {
+  const { end, problem } = walkBoxes(source)
   if (problem !== null) return [{ rule: 'D13', severity: 'quarantine', detail: problem, offset: end, tag: null }]
   return appended(source, end)
 }
 
-function appended(source: ByteSource, end: number): readonly Draft[] {
+export function appended(source: ByteSource, end: number): readonly Draft[] {
   if (end >= source.size) return []
   const tail = slice(source, end, source.size)
   const found = findHidden(tail, 0, tail.size)
@@ -202,7 +204,7 @@ function appended(source: ByteSource, end: number): readonly Draft[] {
   ]
 }
 
-function tiffDrafts(source: ByteSource): readonly Draft[] {
+export function tiffDrafts(source: ByteSource): readonly Draft[] {
   const header = readTiffHeader(source.read(0, 16))
   if (header === null) return []
   const problem = walkTiff(source, header).problems.find(({ is }) => is !== 'stale')
