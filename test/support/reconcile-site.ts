@@ -148,7 +148,12 @@ export async function found(query: string): Promise<string[]> {
 }
 
 /** Studies that C-FIND finds, with what it says of each. */
-export async function cFind(...keys: readonly string[]): Promise<readonly Row[]> {
+export function cFind(...keys: readonly string[]): Promise<readonly Row[]> {
+  return cFindAt('STUDY', ...keys)
+}
+
+/** What C-FIND answers at a level: patients in the Patient Root, the rest in the Study Root. */
+export async function cFindAt(level: 'PATIENT' | 'STUDY', ...keys: readonly string[]): Promise<readonly Row[]> {
   const peer: Peer = {
     aeTitle: archive.config.dimse.aeTitle,
     host: '127.0.0.1',
@@ -164,8 +169,8 @@ export async function cFind(...keys: readonly string[]): Promise<readonly Row[]>
     associationsMax: 4,
   }
   const question = {
-    root: 'study',
-    level: 'STUDY',
+    root: level === 'PATIENT' ? 'patient' : 'study',
+    level,
     keys: keys.map(parseKey),
     relational: false,
     fuzzy: false,
