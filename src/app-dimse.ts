@@ -63,6 +63,9 @@ export function storageOf(archive: Archive, report: (error: unknown) => void): D
   })
 }
 
+/** A change is seen after at most so long: the question alone costs a read for every object. */
+const SITE_POLICY_MS = 10
+
 /** What the site says of what it does not know; read again only when a setting, an originator or a peer changed. */
 function sitePolicy({ settings }: Archive) {
   const read = () => ({
@@ -74,7 +77,11 @@ function sitePolicy({ settings }: Archive) {
     },
   })
   let now = read()
+  let asked = 0
   return () => {
+    const time = performance.now()
+    if (time - asked < SITE_POLICY_MS) return now
+    asked = time
     if (settings.version() !== now.version) now = read()
     return now
   }

@@ -43,12 +43,14 @@ import { settingIn } from '#security/site-settings.ts'
 import { DEFAULT_LIMITS, type DicomLimits } from '#standards/dicom/limits.ts'
 import { entryNames } from '#storage/entry-names.ts'
 import { openFileSegments } from '#storage/file-segments.ts'
+import { openSegmentSource } from '#storage/file-source.ts'
 import { openJournal } from '#storage/journal.ts'
 import { openKeyRing } from '#storage/key-ring.ts'
 import { clearSpool, openSpooled } from '#storage/spool.ts'
 import { reserveBytes, type WriterStatus } from './app.ts'
 import { createDocuments } from './app-documents.ts'
 import { openMessageDesk, siteTerms } from './app-hl7.ts'
+import { createPlacing } from './app-placement.ts'
 import { createReconciliation } from './app-reconciliation.ts'
 import { createCommitLane, type LaneAudit } from './intake/commit-lane.ts'
 import { createWalk, type Terms } from './intake.ts'
@@ -96,6 +98,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     },
     stored: (instances, newStudies) => {
       reconciliation.stored(instances, newStudies)
+      placing.stored(instances)
       rendering.follow()
     },
     entryNames,
@@ -131,7 +134,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     termsFor,
     screen: judge,
     open: openSpooled,
-    digest: (bytes: ArrivedBytes) => (bytes.in === 'memory' ? hash('sha256', bytes.bytes, 'hex') : bytes.sha256),
+    digest: (bytes: ArrivedBytes) => bytes.sha256 ?? (bytes.in === 'memory' ? hash('sha256', bytes.bytes, 'hex') : ''),
     seal: (sha256, source) => vault.seal(sha256, source),
     wasReleased: (sha256) => held.wasReleased(sha256),
     dropSpool,
@@ -207,6 +210,13 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     audit: (events) => securityWriter.appendAudit(events),
     wake: () => setImmediate(() => runner.wake()),
   })
+  const placing = createPlacing({
+    ...{ db, journal, jobs, security, deletions, commit, exclusively, intake: walk },
+    ...{ documents: documents.desk, store: documents.store },
+    open: (at) => openSegmentSource(folder('segments'), at),
+    audit: (events) => securityWriter.appendAudit(events),
+    wake: () => setImmediate(() => runner.wake()),
+  })
   const follow = (decisions: readonly LedgerDecision[]) => reconciliation.follow(decisions)
   const runner = startJobRunner(jobs, {
     worker: `${hostname()}:${process.pid}`,
@@ -228,6 +238,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       },
       [PERFORMED_STEP_JOB]: performedStepHandler({ reader: createSqliteReader(db), ledger: createIdentityReader(db) }),
       ...reconciliation.handlers,
+      ...placing.handlers,
       ...rendering.handlers,
     },
     onFailure: (job, error) => logFault(`job ${job.kind} failed`, error),
@@ -283,6 +294,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     identity,
     documents: documents.desk,
     imports: reconciliation.imports,
+    placement: placing.desk,
     messages,
     security: securityWriter,
     lifecycle,

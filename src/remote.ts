@@ -126,7 +126,7 @@ function handedOver(arg: unknown, transfers: Transferable[]): unknown {
   const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
   const own = whole ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes)
   transfers.push(own.buffer as ArrayBuffer)
-  return { ...arg, bytes: { in: 'memory', bytes: own } }
+  return { ...arg, bytes: { ...arg.bytes, bytes: own } }
 }
 
 function isArrivalInMemory(arg: unknown): arg is { bytes: { in: 'memory'; bytes: Uint8Array } } {

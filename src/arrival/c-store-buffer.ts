@@ -1,5 +1,6 @@
 import { ArchiveError } from '#errors.ts'
 import type { ArrivedBytes } from '#model/arrival.ts'
+import { withDigests } from '#storage/arrival-digests.ts'
 import { arrivalMemory } from '#storage/arrival-memory.ts'
 import { MEMORY_BYTES_MAX, type SpoolOptions, SpoolWriter } from '#storage/spool.ts'
 import type { FairSlots, MemoryBudget } from './c-store-fair.ts'
@@ -86,7 +87,7 @@ export class DataSetBuffer {
       bytes.set(piece, at)
       at += piece.byteLength
     }
-    return { in: 'memory', bytes }
+    return withDigests({ in: 'memory', bytes }, true)
   }
 
   /** Gives back the memory, and what it was counted for: once the arrival is answered. */

@@ -2,6 +2,7 @@ import { ArchiveError } from '#errors.ts'
 import type { Arrival, ArrivedBytes, Provenance } from '#model/arrival.ts'
 import type { Intake } from '#model/intake.ts'
 import { MultipartError } from '#standards/dicomweb/multipart.ts'
+import { withDigests } from '#storage/arrival-digests.ts'
 import { arrivalMemory } from '#storage/arrival-memory.ts'
 import { ArrivalBuffer, type SpoolOptions } from '#storage/spool.ts'
 import { failedOutcome, type Outcome } from './stow-answer.ts'
@@ -33,7 +34,8 @@ export function newBuffer({ services }: StowRequest): ArrivalBuffer {
 
 /** Hands a whole part to the walk, in memory that is used again once it is answered. */
 export async function handOverPart(request: StowRequest, part: number, buffer: ArrivalBuffer): Promise<void> {
-  await handOver(request, part, await buffer.finish((length) => arrivalMemory.take(length)))
+  const bytes = await buffer.finish((length) => arrivalMemory.take(length))
+  await handOver(request, part, withDigests(bytes, false))
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The end of the walk: many arrivals, one flush, one transaction, then the answers. design.md section 6. */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { ArchiveError } from '#errors.ts'
 import type { ArchiveWriter, CommitGroup } from '#model/archive-index.ts'
 import type { Location, NewInstance, ObjectRecord, PatientIdentity, Placement } from '#model/archive-object.ts'
@@ -227,7 +227,7 @@ export function createCommitLane(tools: LaneTools): CommitLane {
       }
       const patient = joined === 'conflict' ? (keptUnder ?? outcome.patient) : joined
       if (keptUnder === undefined) newStudies.add(studyInstanceUID)
-      const objectId = randomBytes(16).toString('hex')
+      const objectId = randomUUID().replaceAll('-', '')
       byUid.set(sopInstanceUID, { objectId, dataSet: outcome.kept.digests.dataSet })
       byStudy.set(studyInstanceUID, patient)
       decided.push(settle(base, { ...outcome, patient }, objectId, false))

@@ -63,21 +63,18 @@ export async function keptForm(
       tail === 0 || tail > TAIL_BYTES_MAX ? null : Buffer.from(source.read(end, source.size)).toString('base64'),
   }
 
-  const dataSet = createHash('sha256')
-  const kept = createHash('sha256').update(head)
   if (bytes.in === 'memory') {
-    const content = [
-      head,
-      ...keep.map((piece) => (piece instanceof Uint8Array ? piece : bytes.bytes.subarray(piece.start, piece.end))),
-    ]
-    for (const piece of content.slice(1)) {
-      dataSet.update(piece)
-      kept.update(piece)
-    }
-    const digests = { arrived: arrivedSha256, dataSet: dataSet.digest('hex'), kept: kept.digest('hex') }
+    const pieces = keep.map((piece) =>
+      piece instanceof Uint8Array ? piece : bytes.bytes.subarray(piece.start, piece.end),
+    )
+    const known = isRest(keep, dataSetStart, source.size) ? knownDigest(bytes, dataSetStart, arrivedSha256) : null
+    const content = [head, ...pieces]
+    const digests = { arrived: arrivedSha256, dataSet: known ?? digestOf(pieces), kept: digestOf(content) }
     return { ...common, digests, in: 'memory', content, memoryBytes: bytes.bytes.length }
   }
 
+  const dataSet = createHash('sha256')
+  const kept = createHash('sha256').update(head)
   const whole = keptSource(source, keep)
   for (let at = 0; at < whole.size; at += CHUNK_BYTES) {
     const chunk = whole.read(at, at + CHUNK_BYTES)
@@ -89,6 +86,24 @@ export async function keptForm(
   const digests = { arrived: arrivedSha256, dataSet: dataSet.digest('hex'), kept: kept.digest('hex') }
   const entry = await placeHead(bytes, head, keep)
   return { ...common, digests, in: 'spool', entry, memoryBytes: 0 }
+}
+
+/** True when everything from `start` on is kept as it came. */
+function isRest(keep: readonly KeptPiece[], start: number, size: number): boolean {
+  const [only] = keep
+  return keep.length === 1 && !(only instanceof Uint8Array) && only?.start === start && only.end === size
+}
+
+/** Digest of everything from `start` on, when it is known without another pass over it. */
+function knownDigest(bytes: ArrivedBytes, start: number, arrivedSha256: string): string | null {
+  if (start === 0) return arrivedSha256
+  return bytes.in === 'memory' && bytes.tail?.start === start ? bytes.tail.sha256 : null
+}
+
+function digestOf(pieces: readonly Uint8Array[]): string {
+  const digest = createHash('sha256')
+  for (const piece of pieces) digest.update(piece)
+  return digest.digest('hex')
 }
 
 /** The object as it will be kept, for what is learnt from it: without what is removed. */

@@ -56,7 +56,7 @@ export function deleteScope(db: Database, tree: Tree, table: SearchableTable, de
     }
     db.run('delete from instance where key = ?', gone.key)
     db.run('delete from rendered where instance = ?', gone.key)
-    db.run('delete from fact where object = ?', gone.object)
+    db.run('delete from fact_list where object = ?', gone.object)
     db.run('update object set state = 1, instance = null, deletion = ? where key = ?', tombstone, gone.object)
     db.run(
       'insert into feed (kind, object, study, time) values (?, ?, ?, ?)',

@@ -21,9 +21,7 @@ const INSERT_OBJECT = `insert into object (id, uid, version, state, patient, ins
 const INSERT_INSTANCE = `insert into instance (key, object, uid, number, sop_class, rows, columns, bits, frames, extra,
   crc32, raw_length, chunk) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const INSERT_DIGEST = 'insert or ignore into digest (prefix, object) values (?, ?)'
-/** All facts of an object in one statement: a call per row costs more than the rows. */
-const INSERT_FACTS = `insert into fact (object, position, family, name, value, detail)
-  select ?, key, value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?)`
+const INSERT_FACTS = 'insert into fact_list (object, list) values (?, ?)'
 const INSERT_FEED = 'insert into feed (kind, object, study, time) values (?, ?, ?, ?)'
 
 /** The writer with the identity ledger, which shares what it remembers of studies and patients. */
@@ -218,10 +216,10 @@ export function createSqliteWriter(db: Database, table: SearchableTable = standa
     purgeable: (now, limit) => ledger.purgeable(now, limit),
     forget: (objectIds) => inTransaction(() => ledger.forget(objectIds)),
     liveBytes: () => ledger.liveBytes(),
-    promised: () => ledger.promised(),
-    retire: (segment) => ledger.retire(segment),
     relocate: (moves) => inTransaction(() => ledger.relocate(moves)),
     flushed: () => ledger.flushed(),
+    promised: () => ledger.promised(),
+    retire: (segment) => ledger.retire(segment),
     ledger: {
       check: (list) => decisions.check(list),
       apply: (entries) => inTransaction(() => decisions.apply(entries)),

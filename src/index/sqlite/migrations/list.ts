@@ -9,7 +9,9 @@ import { reconciliation } from './007-reconciliation.ts'
 import { documents } from './008-documents.ts'
 import { leanFacts } from './009-lean-facts.ts'
 import { removedSegments } from './010-removed-segments.ts'
+import { documentFollows } from './011-document-follows.ts'
 import { placement } from './013-placement.ts'
+import { factLists } from './014-fact-lists.ts'
 
 /** Every migration, oldest first. A released one never changes. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -23,5 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   documents,
   leanFacts,
   removedSegments,
+  documentFollows,
   placement,
+  factLists,
 ]
