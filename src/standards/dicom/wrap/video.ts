@@ -67,6 +67,9 @@ function mp4Shape(source: ByteSource): VideoShape {
   if (video.frames === 0 || video.columns === 0 || video.rows === 0 || video.framesPerSecond === 0) {
     throw new ConversionError('conversion.malformed', 'a movie without frames, size or duration')
   }
+  const [horizontal, vertical] = video.pixelAspect
+  // Pixel Aspect Ratio is absent for H.264 and H.265: their samples are square. PS3.5 sections 8.2.7 to 8.2.11.
+  if (horizontal !== vertical) refuse(`pixels of ${horizontal} to ${vertical}: DICOM takes square ones`)
   const { profile } = video
   const avc = profile.codec === 'avc'
   return {
@@ -74,7 +77,6 @@ function mp4Shape(source: ByteSource): VideoShape {
     ...shapeOf(video),
     bitsStored: !avc && profile.idc === 2 ? 10 : 8,
     method: avc ? 'ISO_14496_10' : 'ISO_23008_2',
-    ...mp4Aspect(video),
   }
 }
 
@@ -84,10 +86,6 @@ function printable(coding: string): string {
 
 function shapeOf({ columns, rows, frames, framesPerSecond }: Mp4Video | Mpeg2Video) {
   return { columns, rows, frames, framesPerSecond }
-}
-
-function mp4Aspect({ pixelAspect: [horizontal, vertical] }: Mp4Video): Pick<VideoShape, 'pixelAspect'> {
-  return horizontal === vertical || horizontal === 0 || vertical === 0 ? {} : { pixelAspect: [vertical, horizontal] }
 }
 
 function avcSyntax({ idc, constraints, levelIdc, chromaFormat, bitDepth }: CodecProfile): string {
@@ -174,7 +172,7 @@ export interface WrapVideoOptions {
  * Encapsulated Pixel Data Value Total Length (7FE0,0003) keeps the exact length. A rotation that the movie box asks
  * for stays in the stream: Rows and Columns are those that are coded.
  *
- * @throws ConversionError as videoShape does; `conversion.limit` for H.265 above 4 GiB
+ * @throws ConversionError as videoShape does
  * @see PS3.3 A.32.7 and C.7.6.3.1.8
  */
 export function wrapVideo(
@@ -188,14 +186,12 @@ export function wrapVideo(
   for (let offset = 0; offset < source.size; offset += fragmentBytesMax) {
     fragments.push({ source, offset, length: Math.min(fragmentBytesMax, source.size - offset), bigEndian: false })
   }
-  const whole = fragments.length === 1
-  if (!whole && shape.method === 'ISO_23008_2') {
-    throw new ConversionError('conversion.limit', 'H.265 is taken in one fragment: at most 4 GiB')
-  }
+  // The transfer syntaxes of H.265 are fragmentable as they are. PS3.5 sections 8.2.10 and 8.2.11.
+  const twin = fragments.length > 1 && shape.method !== 'ISO_23008_2'
   const sources = details.sources ?? []
   return makeFace(identity, {
     sopClassUid: SOP_CLASS.videoPhotographic,
-    transferSyntaxUid: whole ? shape.transferSyntaxUid : `${shape.transferSyntaxUid}.1`,
+    transferSyntaxUid: twin ? `${shape.transferSyntaxUid}.1` : shape.transferSyntaxUid,
     modality: 'XC',
     face: 'video-photographic',
     attributes: () => ({
