@@ -33,7 +33,8 @@ export interface AskOptions {
   readonly onStore?: (dataset: Dataset) => number
   /** Storage classes for which it takes the role of SCP. */
   readonly storeClasses?: readonly string[]
-  readonly onReport?: (elements: Elements, eventTypeId: number) => void
+  /** Told of commitment reports; `false` answers them with a failure. */
+  readonly onReport?: (elements: Elements, eventTypeId: number) => boolean | undefined
   /** Cancels the request when it says so, after each response. */
   readonly cancelAfter?: number
   /** Milliseconds the association stays open after its last answer. */
@@ -95,9 +96,9 @@ export function ask(
     client.on(
       'nEventReportRequest',
       (request: requestTypes.NEventReportRequest, told: (response: responseTypes.Response) => void) => {
-        options.onReport?.(request.getDataset()?.getElements() ?? {}, request.getEventTypeId())
+        const taken = options.onReport?.(request.getDataset()?.getElements() ?? {}, request.getEventTypeId()) ?? true
         const response = responses.NEventReportResponse.fromRequest(request)
-        response.setStatus(Status.Success)
+        response.setStatus(taken ? Status.Success : Status.ProcessingFailure)
         told(response)
       },
     )
