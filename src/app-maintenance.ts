@@ -7,6 +7,7 @@ import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createDocumentStore } from '#index/sqlite/document-store.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
+import { highestNumbers } from '#index/sqlite/lost-rows.ts'
 import { createMessageStore } from '#index/sqlite/message-store.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
@@ -34,6 +35,7 @@ import { openPart10 } from '#standards/dicom/open.ts'
 import { openFileSegments } from '#storage/file-segments.ts'
 import { openSegmentSource } from '#storage/file-source.ts'
 import type { SegmentReader } from '#storage/segment-files.ts'
+import { isLoss, type Losses, type LossTools, settleLosses } from './app-losses.ts'
 import { replay } from './app-replay.ts'
 import { extract } from './intake/extract.ts'
 
@@ -106,6 +108,10 @@ export interface RebuildReport extends RebuildSummary {
   readonly old: string | null
   /** Tables taken over from it. */
   readonly takenOver: readonly string[]
+  /** What it promised and storage has not; null when there was none to compare with. */
+  readonly lost: Losses | null
+  /** False when something is lost and that was not accepted: then the old index stays where it is. */
+  readonly replaced: boolean
 }
 
 /**
@@ -116,15 +122,17 @@ export interface RebuildReport extends RebuildSummary {
  */
 export async function rebuildArchive(
   dataDirectory: string,
-  tools: Pick<RebuildTools, 'onProgress' | 'onFinding' | 'signal'>,
+  tools: Pick<RebuildTools, 'onProgress' | 'onFinding' | 'signal'> & LossTools,
 ): Promise<RebuildReport> {
   const live = join(dataDirectory, 'diptych.db')
   const fresh = join(dataDirectory, 'diptych.db.fresh')
   for (const end of ['', '-wal', '-shm']) rmSync(`${fresh}${end}`, { force: true })
   const db = openDatabase(fresh)
   const folder = join(dataDirectory, 'segments')
-  const segments = openFileSegments(folder)
+  const before = highestNumbers(db, live)
+  const segments = openFileSegments(folder, { behind: before.segment })
   let summary: RebuildSummary
+  let lost: Losses | null = null
   let takenOver: readonly string[] = []
   try {
     migrate(db)
@@ -155,7 +163,8 @@ export async function rebuildArchive(
       // Quarantine decisions changed the register, which is taken over; deletions are carried out by rebuildIndex.
       apply: (entry) => replay(decisions, entry),
     })
-    createJournalNumbers(db).atLeast(summary.lastSequence)
+    createJournalNumbers(db).atLeast(Math.max(summary.lastSequence, before.journal))
+    lost = await settleLosses(db, live, { ...tools, segments, writer, highest: before.segment })
     const jobs = createSqliteJobQueue(db)
     // Until they have run, metadata are rendered whenever they are read.
     for (const subject of overlaidStudies(db)) jobs.enqueue({ kind: RENDER_METADATA, subject }, Date.now())
@@ -165,7 +174,9 @@ export async function rebuildArchive(
     db.close()
   }
   closeLog(live)
-  return { ...summary, old: await swapDatabase(fresh, live), takenOver }
+  const replaced = lost === null || !isLoss(lost) || tools.acceptLoss === true
+  if (!replaced) for (const end of ['', '-wal', '-shm']) rmSync(`${fresh}${end}`, { force: true })
+  return { ...summary, old: replaced ? await swapDatabase(fresh, live) : null, takenOver, lost, replaced }
 }
 
 function instanceOf(

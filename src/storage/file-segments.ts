@@ -26,19 +26,20 @@ export interface FileSegmentOptions {
   readonly disk?: Disk
   /** A segment is sealed before it would grow beyond this. Default 256 MiB. */
   readonly segmentBytesMax?: number
+  /** A name known from elsewhere: new segments come behind it. */
+  readonly behind?: string | null
   /** Bytes left free on the volume for audit, decisions and deletions. threats.md K2. */
   readonly reserveBytes?: number
-  /** Called once, when a flush failed and the store became read-only. */
+  /** Called once, when the store became read-only. */
   readonly alarm?: (error: ArchiveError) => void
 }
 
-/** Segments as files. The store stays usable for reads after any failure. */
+/** Segments as files; readable after any failure. */
 export interface FileSegments extends SegmentStore {
   /**
    * Once, before the first append: cuts what was never acknowledged and seals or continues what was open.
-   * When anything promised is not there, nothing is changed and the store takes nothing: the volume may not be mounted.
+   * When anything promised is not there, nothing is changed and nothing taken: the volume may not be mounted.
    * @param flushed positions the index committed; design.md section 6
-   * @param promised what must be there, by the index
    */
   recover(flushed: FlushedPositions, promised?: PromisedSegments): Promise<Recovery>
   readonly isReadOnly: boolean
@@ -83,7 +84,7 @@ class SegmentDirectory implements FileSegments {
     this.#disk = disk
     this.#options = options
     this.#files = new OpenFiles(disk, directory)
-    const names = listSegments(disk, directory)
+    const names = [...listSegments(disk, directory), options.behind ?? '']
     this.#next = names.reduce((highest, name) => Math.max(highest, segmentNumber(name) ?? 0), 0) + 1
   }
 
@@ -171,9 +172,8 @@ class SegmentDirectory implements FileSegments {
   recover(flushed: FlushedPositions, promised: PromisedSegments = NOTHING_PROMISED): Promise<Recovery> {
     return this.#alone(async () => {
       try {
-        // What was ever known keeps its number, whether its file is there or not.
-        const known = [...flushed.map(({ segment }) => segment), promised.highest ?? '']
-        this.#next = Math.max(this.#next, ...known.map((name) => (segmentNumber(name) ?? 0) + 1))
+        // What was ever known keeps its number.
+        this.#next = Math.max(this.#next, (segmentNumber(promised.highest ?? '') ?? 0) + 1)
         const missing = missingOf(flushed, promised, (name) => this.#lengthOf(name))
         if (missing[0] !== undefined) {
           this.#refuse(`${missing.length} segments are missing or cut short, the first is ${missing[0].segment}`, null)
