@@ -81,7 +81,10 @@ for (const { name, lose } of losses) {
     assert.equal(refused.status, 2)
     assert.equal(refused.summary['replaced'], false)
     const lost = refused.lines.filter((line) => line['is'] === 'lost')
-    assert.equal(lost.length, missing)
+    assert.ok(
+      lost.length >= missing,
+      'an object whose record is cut off is there for verify, and nobody can say what it is',
+    )
     assert.ok(
       lost.every(({ patient, studyInstanceUid }) => (patient as { id: string }).id === 'P-ALICE' && studyInstanceUid),
     )
