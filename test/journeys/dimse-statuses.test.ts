@@ -9,6 +9,8 @@ import { HOSTILE } from '../fixtures/hostile.ts'
 import { ctImage, STUDY } from '../fixtures/objects.ts'
 import { ask, dimse, type Elements, requests, SopClass } from '../live/dcmjs-dimse.ts'
 import { type LiveServer, runCommand, startServer, temporaryDirectory } from '../live/server.ts'
+import { StoreClient } from '../live/store-client.ts'
+import { tinyObject } from '../live/tiny-object.ts'
 
 const folder = temporaryDirectory('dimse-statuses')
 const data = join(folder.path, 'data')
@@ -83,6 +85,19 @@ test('a query above limits.dimseIdentifierBytes is refused, the next is answered
   )
 })
 
+test('a C-STORE command whose SOP Instance UID is none is answered 0117, and the association goes on', async () => {
+  const [sopClass, syntax] = ['1.2.840.10008.5.1.4.1.1.88.11', '1.2.840.10008.1.2.1']
+  const client = await StoreClient.open({ port: port(), contexts: [{ sopClass, transferSyntaxes: [syntax] }] })
+  const uid = '2.25.9300'
+  const file = tinyObject({ sopInstanceUID: uid, studyInstanceUID: '2.25.9301', seriesInstanceUID: '2.25.9302' })
+  const dataSet = file.subarray(144 + file.readUInt32LE(140))
+  for (const none of ['../../etc/passwd', '1.2.a', '']) {
+    assert.equal((await client.store(sopClass, syntax, none, dataSet)).status, 0x0117, none)
+  }
+  assert.equal((await client.store(sopClass, syntax, uid, dataSet)).status, 0)
+  await client.release()
+})
+
 test('the original of an object is given bit for bit; one that lost a large part at the door is 409, and says why', async () => {
   const store = async (file: Uint8Array) => {
     const body = Buffer.concat([
@@ -114,7 +129,7 @@ test('the original of an object is given bit for bit; one that lost a large part
     body: JSON.stringify({ reason: 'the image is good' }),
   })
   assert.equal(decided.status, 200, await decided.clone().text())
-  const rows = (await (await fetch(`${server.url}/dicom-web/instances`)).json()) as {
+  const rows = (await (await fetch(`${server.url}/dicom-web/instances?ModalitiesInStudy=CT`)).json()) as {
     [tag: string]: { Value: [string] }
   }[]
   const answers = new Map<number, Buffer>()

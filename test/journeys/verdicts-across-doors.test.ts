@@ -50,6 +50,30 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 /** Rules about preamble and File Meta, which a data set that comes alone does not have. */
 const OF_THE_HEAD = /^(P\d|M[1-6]$|TIFF)/
 
+const withoutHead = (said: Said): Said => ({
+  ...said,
+  findings: said.findings.filter(({ rule }) => !OF_THE_HEAD.test(rule)),
+})
+
+/** Files that cannot come by C-STORE, and why; every other one is sent. */
+const NOT_BY_DIMSE: { readonly [path: string]: string } = {
+  'contradictory/no-prefix': 'the fault is the prefix, which does not travel',
+  'contradictory/too-short': 'there is no data set',
+  'contradictory/bare-data-set': 'a data set alone is what every C-STORE sends',
+  'contradictory/meta-too-large': 'the fault is group 0002, which does not travel',
+  'contradictory/unknown-transfer-syntax': 'no presentation context is accepted for it',
+  'contradictory/letters-in-uid': 'a command with such a SOP Instance UID is answered 0117',
+  'contradictory/path-in-uid': 'a command with such a SOP Instance UID is answered 0117',
+}
+
+/** Files whose data set alone is something else than behind its head. */
+const OTHER_ALONE: { readonly [path: string]: string } = {
+  'hostile/pe-out-of-order': 'tags out of order are held beside the header of a program and noted without one (M10)',
+  'slide/classic': 'without the TIFF header its trailing padding is padding, which is removed (B3)',
+  'slide/big': 'without the TIFF header its trailing padding is padding, which is removed (B3)',
+  'slide/jpeg': 'without the TIFF header its trailing padding is padding, which is removed (B3)',
+}
+
 /** B5 is noted where anybody may come, which is not at a door of registered peers. */
 const withoutDoorRules = (said: Said): Said => ({
   ...said,
@@ -120,29 +144,38 @@ describe('verdicts across doors', { timeout: 120_000 }, () => {
     const folder = temporaryDirectory('verdicts-dimse')
     const server = await startServer({ dataDirectory: folder.path, args: ['--dimse-port', '0'] })
     const wrong: string[] = []
-    let compared = 0
+    const left: Record<string, string[]> = {}
+    let [compared, behindHead] = [0, 0]
     try {
       for (const [path, bytes] of FILES) {
+        const reason = NOT_BY_DIMSE[path]
         const sent = await cStoreOne(agent, server, bytes)
-        if (sent === null) continue
+        if (sent === null) {
+          if (reason === undefined) wrong.push(`${path}: does not travel, and nobody says why`)
+          else left[reason] = [...(left[reason] ?? []), path]
+          continue
+        }
+        if (reason !== undefined) wrong.push(`${path}: travels, and is said not to`)
         const stow = stowed.get(path)!
-        const ofHead = stow.findings.some(({ rule }) => OF_THE_HEAD.test(rule))
         if (sent.said.stored !== (sent.status === 0 || sent.status === 0xb006)) wrong.push(`${path}: ${sent.status}`)
         if (sent.instance !== null) await request(agent, sent.instance, { method: 'DELETE' })
-        if (ofHead) continue
         compared++
-        const [here, there] = [rulesOf(sent.said), rulesOf(withoutDoorRules(stow))]
-        if (here !== there) wrong.push(`${path}: ${here}; STOW ${there}`)
-        else if (!isConflict(sent.said) && !isConflict(stow) && sent.said.verdict !== stow.verdict)
+        const ofHead = stow.findings.some(({ rule }) => OF_THE_HEAD.test(rule))
+        if (ofHead) behindHead++
+        const [here, there] = [rulesOf(withoutHead(sent.said)), rulesOf(withoutHead(withoutDoorRules(stow)))]
+        if ((here === there) === path in OTHER_ALONE) wrong.push(`${path}: ${here}; STOW ${there}`)
+        // What the head alone was held for is not held without it: then the verdict is another, as it has to be.
+        else if (!ofHead && !isConflict(sent.said) && !isConflict(stow) && sent.said.verdict !== stow.verdict)
           wrong.push(`${path}: C-STORE ${sent.said.verdict}, STOW ${stow.verdict}`)
       }
     } finally {
       await server.stop()
       folder.remove()
     }
-    t.diagnostic(`${compared} of ${FILES.size} compared`)
+    t.diagnostic(
+      `${compared} of ${FILES.size} compared, ${behindHead} of them without their head: ${JSON.stringify(left)}`,
+    )
     assert.deepEqual(wrong, [])
-    assert.ok(compared > 30, `${compared}`)
   })
 
   test('what is hostile is held, what is harmless comes in', () => {
