@@ -300,6 +300,14 @@ export const failures = {
   },
   'archive.busy': { http: 503, dimse: 0xa700, ack: 'AR', fhir: 'throttled', xds: 'XDSRegistryBusy', retry: true },
   'archive.owned': { http: 503, dimse: 0xa700, ack: 'AR', fhir: 'lock-error', xds: 'XDSRegistryBusy', retry: true },
+  'archive.restoring': {
+    http: 503,
+    dimse: 0xa700,
+    ack: 'AR',
+    fhir: 'exception',
+    xds: 'XDSRegistryError',
+    retry: false,
+  },
   'archive.newer': { http: 503, dimse: 0xa700, ack: 'AR', fhir: 'exception', xds: 'XDSRegistryError', retry: false },
   'archive.failed': { http: 500, dimse: 0x0110, ack: 'AE', fhir: 'exception', xds: 'XDSRegistryError', retry: true },
   'configuration.invalid': {

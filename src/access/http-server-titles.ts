@@ -50,6 +50,7 @@ export const errorTitles = {
   'storage.damaged': 'The stored bytes do not match their digest',
   'archive.busy': 'The archive is busy; try again shortly',
   'archive.owned': 'Another process owns the data directory',
+  'archive.restoring': 'A restore was not finished',
   'archive.newer': 'The data was written by a newer version',
   'archive.failed': 'Something failed inside the archive',
   'configuration.invalid': 'A configuration key or value is wrong',

@@ -52,6 +52,13 @@ test('data lock: a killed owner leaves nothing behind', async (context) => {
   lockDataDirectory(path).release()
 })
 
+test('data lock: half a restore is no archive yet; only the restore itself may go on', (context) => {
+  const path = directory(context)
+  writeFileSync(join(path, 'restoring'), '')
+  assert.throws(() => lockDataDirectory(path), { code: 'archive.restoring' })
+  lockDataDirectory(path, { forRestore: true }).release()
+})
+
 test('data lock: a torn lock file is replaced', (context) => {
   const path = directory(context)
   writeFileSync(join(path, 'lock'), 'x'.repeat(4096))

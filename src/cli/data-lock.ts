@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, readSync, realpathSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ArchiveError } from '#errors.ts'
+import { RESTORING_NAME } from '#operations/backup.ts'
 
 /** The right to write one data directory. It ends with the process, however that ends. */
 export interface DataLock {
@@ -19,14 +20,21 @@ const owned = new Set<string>()
  * killed owner never blocks the next start and no process id has to be believed. The owner's process id stands in
  * the file's header (user_version) for the message only.
  *
- * @throws ArchiveError 'archive.owned' when another process, or this one, owns it
+ * @param forRestore also takes a directory in which a restore was begun; for anybody else it is none yet
+ * @throws ArchiveError 'archive.owned' when another process, or this one, owns it; 'archive.restoring'
  */
-export function lockDataDirectory(dataDirectory: string): DataLock {
+export function lockDataDirectory(dataDirectory: string, { forRestore = false } = {}): DataLock {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 })
   const directory = realpathSync(dataDirectory)
   if (owned.has(directory)) throw ownedBy(dataDirectory, process.pid)
   const file = join(directory, 'lock')
   const database = openLocked(file, dataDirectory)
+  if (!forRestore && existsSync(join(directory, RESTORING_NAME))) {
+    database.close()
+    throw new ArchiveError('archive.restoring', `the restore into ${dataDirectory} was not finished`, {
+      hint: 'Repeat diptych restore with the same --from: it goes on where it was. Or begin in an empty directory.',
+    })
+  }
   owned.add(directory)
   let released = false
   return {

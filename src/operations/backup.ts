@@ -47,6 +47,8 @@ export const MANIFEST_NAME = 'backup.json'
 export const KEY_NAME = 'keys/key'
 export const SEALED_KEY_NAME = 'key.sealed'
 export const DATABASE_NAME = 'diptych.db'
+/** Stands in a data directory until its restore is done. */
+export const RESTORING_NAME = 'restoring'
 
 const PIECE_BYTES = 4 * 1024 * 1024
 const TRAILER_BYTES = 1024
@@ -89,7 +91,7 @@ export function aboutKeys({ keys }: Pick<BackupManifest, 'keys'>): string {
 }
 
 /** @throws ArchiveError 'request.conflict' */
-export async function mustBeEmpty(directory: string): Promise<void> {
+export async function mustBeEmpty(directory: string, besides: ReadonlySet<string> = new Set()): Promise<void> {
   let names: string[]
   try {
     names = await fs.readdir(directory)
@@ -98,7 +100,7 @@ export async function mustBeEmpty(directory: string): Promise<void> {
     await fs.mkdir(directory, { recursive: true, mode: 0o700 })
     return
   }
-  if (names.length > 0) throw new ArchiveError('request.conflict', `${directory} is not empty`)
+  if (names.some((name) => !besides.has(name))) throw new ArchiveError('request.conflict', `${directory} is not empty`)
 }
 
 /** Compaction may take a segment away between the snapshot and its copy: then a newer snapshot knows the new places. */
@@ -112,6 +114,9 @@ async function copyConsistent(tools: BackupTools, options: BackupOptions): Promi
     await fs.rm(copy, { force: true })
     await tools.snapshot(copy)
     const { flushed, segments } = tools.readSnapshot(copy)
+    // Reading it leaves an empty log beside it, which the backup does not name.
+    for (const end of ['-wal', '-shm']) await fs.rm(`${copy}${end}`, { force: true })
+    await fs.chmod(copy, 0o600)
     const wanted = new Map<string, BackupFile>()
     const positions = new Map(flushed.map(({ segment, offset }) => [segment, offset]))
     const names = [...new Set([...segments, ...positions.keys()])].sort()
@@ -232,7 +237,7 @@ export async function copyFile(
   }
 }
 
-async function described(directory: string, path: string): Promise<BackupFile> {
+export async function described(directory: string, path: string): Promise<BackupFile> {
   const file = await fs.open(join(directory, path), 'r+')
   try {
     const hash = createHash('sha256')

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { aboutKeys } from '#operations/backup.ts'
-import { restore } from '#operations/restore.ts'
+import { type RestoreSummary, restore } from '#operations/restore.ts'
 import { type ArchiveCommand, type Flag, type Given, isSet, needed, type OwnCommand, text } from '../command.ts'
 import { lockDataDirectory } from '../data-lock.ts'
 import { fileCount, sizeText } from '../terminal.ts'
@@ -56,21 +56,26 @@ export const restoreCommand: OwnCommand = {
   operands: '',
   flags: { from: { type: 'string', value: 'DIR', about: 'the backup' }, 'passphrase-file': PASSPHRASE },
   operandCount: [0, 0],
-  more: 'Every file is compared with its digest while it is copied. Run verify afterwards.',
+  more: 'Every file is compared with its digest while it is copied. Interrupted, it goes on when repeated; until then no\nother command opens the directory. Run verify afterwards.',
   async run(dataDirectory, given, emit, signal) {
     const started = performance.now()
     const seconds = (): number => Math.round(performance.now() - started) / 1000
     const from = resolve(given.workingDirectory, needed(given, 'from'))
-    const summary = await restore({
-      from,
-      data: dataDirectory,
-      ...(await passphraseIn(given)),
-      signal,
-      onProgress: ({ files, bytes }) => {
-        void emit({ progress: { done: files, bytes, seconds: seconds(), counts: {} } })
-      },
-    })
-    lockDataDirectory(dataDirectory).release() // proves that it can be owned
+    const lock = lockDataDirectory(dataDirectory, { forRestore: true })
+    let summary: RestoreSummary
+    try {
+      summary = await restore({
+        from,
+        data: dataDirectory,
+        ...(await passphraseIn(given)),
+        signal,
+        onProgress: ({ files, bytes }) => {
+          void emit({ progress: { done: files, bytes, seconds: seconds(), counts: {} } })
+        },
+      })
+    } finally {
+      lock.release()
+    }
     const { files, bytes, time, keyRestored } = summary
     await emit({
       json: { summary: { ...summary, seconds: seconds() } },
