@@ -1,12 +1,17 @@
 /** The document panel put together inside the writer worker: its walk, its desk, and what the journal says of it. */
 
+import { hash } from 'node:crypto'
+import { ArchiveError } from '#errors.ts'
 import type { Database } from '#index/sqlite/database.ts'
 import { createDocumentStore } from '#index/sqlite/document-store.ts'
-import type { OpenArrival, Provenance } from '#model/arrival.ts'
-import type { DocumentDesk } from '#model/document-desk.ts'
+import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
+import { createStudyFacts } from '#index/sqlite/study-facts.ts'
+import type { Arrival, OpenArrival, Provenance, Receipt } from '#model/arrival.ts'
+import type { DocumentDesk, Submission } from '#model/document-desk.ts'
 import type { DocumentStore } from '#model/document-store.ts'
 import type { QuarantineStore } from '#model/quarantine.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
+import { createDocumentContext, type DocumentTerms, namedOwner } from '#operations/document-context.ts'
 import {
   createDocumentDesk,
   DOCUMENT_DELETE_KIND,
@@ -17,10 +22,13 @@ import {
   type DocumentFaceDecision,
 } from '#operations/document-desk.ts'
 import { placeNativeDocument } from '#placement/native-document.ts'
+import { createValueSets } from '#placement/value-sets.ts'
 import type { Screened } from '#screening/screened.ts'
 import { auditEvent } from '#security/audit.ts'
+import { createIssuers } from '#security/issuers.ts'
 import type { AuditEvent, SecurityReader } from '#security/ports.ts'
 import { settingIn } from '#security/site-settings.ts'
+import { memorySource } from '#standards/byte-source.ts'
 import { documentKindOf } from '#standards/media/document-kind.ts'
 import { documentNames } from '#storage/entry-names.ts'
 import type { Journal, PlacedEntry } from '#storage/journal.ts'
@@ -32,7 +40,7 @@ import {
   type SubmissionPayload,
   type SubmissionTools,
 } from './intake/submission.ts'
-import type { Terms } from './intake.ts'
+import type { Terms, Walk } from './intake.ts'
 
 /** What the document panel needs of the worker it runs in. */
 export interface DocumentSurroundings
@@ -46,57 +54,148 @@ export interface DocumentSurroundings
   screen(arrival: OpenArrival, policy: ScreeningPolicy): Screened | Promise<Screened>
   /** Part of the caller's transaction. */
   audit(events: readonly AuditEvent[]): void
+  readonly walk: Pick<Walk, 'judge' | 'receive' | 'restore'>
+  /** Documents came or changed: part of the transaction that keeps it, after it was applied. */
+  changed(objectIds: readonly string[]): void
 }
 
 export interface Documents {
   readonly desk: DocumentDesk
   readonly store: DocumentStore
+  /** The walk of held originals, which may be documents: those go to the document panel. */
+  readonly walk: Pick<Walk, 'judge' | 'receive' | 'restore'>
 }
 
 export function createDocuments(around: DocumentSurroundings): Documents {
   const { db, journal, held, commit, exclusively } = around
   const store = createDocumentStore(db)
-  const submissions = createSubmissions({
+  const terms = documentTerms(around.security)
+  const contextOf = createDocumentContext({
+    ledger: createIdentityReader(db),
+    studies: createStudyFacts(db),
+    terms,
+    originatorOf: (provenance) => around.termsFor(provenance).originator,
+  })
+
+  async function screened(arrival: OpenArrival, released: boolean): Promise<Screened> {
+    const { policy } = around.termsFor(arrival.provenance)
+    const judged = await around.screen({ ...arrival, claims: { ...arrival.claims, document: true } }, policy)
+    if (judged.verdict !== 'quarantine') return judged
+    const { bytes } = arrival
+    const sha256 = bytes.sha256 ?? (bytes.in === 'memory' ? hash('sha256', bytes.bytes, 'hex') : '')
+    if (!released && !held.wasReleased(sha256)) return judged
+    return { ...judged, verdict: 'accept', reason: 'released by a person' }
+  }
+
+  const tools: Omit<SubmissionTools, 'screen'> = {
     ...{ store, segments: around.segments, commit, exclusively, open: openSpooled, documentNames },
     ...{ seal: around.seal, dropSpool: around.dropSpool },
     appendWith: (entries, decisions) => journal.appendWith(entries, decisions),
-    screen: (arrival) => {
-      const documentArrival = { ...arrival, claims: { ...arrival.claims, document: true } }
-      return around.screen(documentArrival, around.termsFor(arrival.provenance).policy)
-    },
     kindOf(source) {
       const told = documentKindOf(source)
       return told === null
         ? { kind: 'other', mediaType: 'application/octet-stream' }
         : { kind: told.word, mediaType: told.mediaType }
     },
-    voices: () => [],
-    ownerOf: () => null,
+    context: ({ statement, arrival }, source) => contextOf(statement, arrival.provenance, source),
+    strangers: (metadata) =>
+      settingIn(around.security.settings(), 'documents.strict') ? terms().values.strangers(metadata) : [],
     place: ({ kind, mediaType }) => placeNativeDocument({ kind, mediaType }),
     registerHeld: (row) => held.hold(row),
     recordArrivals: (arrivals) => {
       for (const arrival of arrivals) store.recordArrival(arrival)
     },
     kept(documents, { user, address, door }) {
+      around.changed(documents.map(({ objectId }) => objectId))
       const ids = documents.map(({ objectId }) => objectId).join(', ')
-      const detail = `documents by ${door}: ${ids}`
-      if (ids !== '')
-        around.audit([auditEvent(user ?? 'anonymous', { kind: 'store', address, detail, count: documents.length })])
+      const told = { address, detail: `documents by ${door}: ${ids}`, count: documents.length }
+      if (ids !== '') around.audit([auditEvent(user ?? 'anonymous', { kind: 'store', ...told })])
     },
     refused({ user, address, door }, faults) {
       const detail = `documents by ${door} refused: ${[...new Set(faults.map(({ code }) => code))].join(', ')}`
       around.audit([auditEvent(user ?? 'anonymous', { kind: 'store', outcome: 'denied', address, detail })])
     },
-  })
+  }
+  const submissions = createSubmissions({ ...tools, screen: (arrival) => screened(arrival, false) })
+  const released = createSubmissions({ ...tools, screen: (arrival) => screened(arrival, true) })
   const decisions = createDocumentDesk({
     ...{ store, journal, commit, exclusively },
     audit: ({ cause, ...told }) =>
       around.audit([auditEvent(cause.by, { kind: 'decide', address: cause.address ?? null, ...told })]),
     hostStudy: (objectId) => store.hostStudy(objectId),
-    faceVoices: () => [],
+    faceVoices: ({ statement }, studyInstanceUID) =>
+      contextOf({ ...statement, studyInstanceUID }, NOBODY_SENT, memorySource(new Uint8Array(0))).voices,
     graceDays: () => settingIn(around.security.settings(), 'deletion.graceDays'),
+    changed: (objectIds) => around.changed(objectIds),
   })
-  return { store, desk: { ...decisions, submit: (submission) => submissions.submit(submission) } }
+
+  /** An owner without an issuer gets the one of its sender. */
+  function named(submission: Submission): Submission {
+    return {
+      ...submission,
+      documents: submission.documents.map((document) => {
+        const { statement, arrival } = document
+        if (statement.owner === undefined) return document
+        const owner = namedOwner(statement.owner, around.termsFor(arrival.provenance).originator, terms())
+        return { ...document, statement: { ...statement, owner } }
+      }),
+    }
+  }
+
+  function isDocument({ bytes }: Arrival): boolean {
+    const source = openSpooled(bytes)
+    try {
+      return documentKindOf(source) !== null
+    } finally {
+      source.close()
+    }
+  }
+
+  async function alone(arrival: Arrival, walk: typeof submissions): Promise<Receipt> {
+    const receipt = await walk.submit({
+      documents: [{ label: '', arrival, statement: { metadata: {} } }],
+      ...{ lists: [], relations: [], patientsKnown: false, complete: false },
+    })
+    const [only] = receipt.is === 'kept' ? receipt.documents : receipt.receipts
+    if (only === undefined) throw new ArchiveError('archive.failed', 'a submission without a receipt')
+    return only.receipt
+  }
+
+  return {
+    store,
+    desk: { ...decisions, submit: (submission) => submissions.submit(named(submission)) },
+    walk: {
+      judge: (arrival) => around.walk.judge(isDocument(arrival) ? asDocument(arrival) : arrival),
+      receive: (arrival) => (isDocument(arrival) ? alone(arrival, submissions) : around.walk.receive(arrival)),
+      restore: (arrival, how) => (isDocument(arrival) ? alone(arrival, released) : around.walk.restore(arrival, how)),
+    },
+  }
+}
+
+const asDocument = (arrival: Arrival): Arrival => ({ ...arrival, claims: { ...arrival.claims, document: true } })
+
+/** Of a face: whoever sent its host is in the host's own record. */
+const NOBODY_SENT: Provenance = {
+  ...{ door: 'placement', peer: null, originator: null, user: null, address: null, medium: null, path: null },
+  time: '',
+}
+
+/** Site policies of documents, read again only when a setting changed. */
+function documentTerms(security: DocumentSurroundings['security']): () => DocumentTerms {
+  let known: { readonly version: number; readonly terms: DocumentTerms } | null = null
+  return () => {
+    const version = security.settingsVersion()
+    if (known?.version === version) return known.terms
+    const kept = security.settings()
+    const terms: DocumentTerms = {
+      values: createValueSets(settingIn(kept, 'documents.values'), settingIn(kept, 'documents.departments')),
+      defaults: settingIn(kept, 'documents.defaults'),
+      issuers: createIssuers(settingIn(kept, 'identity.issuers')),
+      siteIssuer: settingIn(kept, 'identity.defaultIssuer'),
+    }
+    known = { version, terms }
+    return terms
+  }
 }
 
 /** Carries out again what the journal says of documents. What concerns one that was deleted since changes nothing. */

@@ -153,10 +153,18 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   const quarantine = createDesk({
     store: held,
     vault,
+  const exclusively = createTurns()
+  const documents = createDocuments({
+    ...{ db, journal, held, security, segments, commit, exclusively, termsFor, dropSpool, walk, screen: judge },
+    seal: (sha256, source) => vault.seal(sha256, source),
+    audit: (events) => securityWriter.appendAudit(events),
+    changed: (objectIds) => placing.documents(objectIds),
+  })
+
     journal,
     spoolDirectory: folder('spool'),
-    restore: (arrival, how) => walk.restore(arrival, how),
-    walk,
+    restore: (arrival, how) => documents.walk.restore(arrival, how),
+    walk: documents.walk,
     commit,
     audit: (item, decision) => {
       const detail = `quarantine ${item.id}: ${decision.action}: ${decision.reason}`
@@ -172,7 +180,6 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     deleted: (study) => reconciliation.deleted(study),
   })
 
-  const exclusively = createTurns()
   const identity = createIdentityDesk({
     exclusively,
     ledger: writer.ledger,
@@ -181,12 +188,6 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     audit: ({ cause, address, ...told }) =>
       securityWriter.appendAudit([auditEvent(cause.by, { kind: 'decide', address, ...told })]),
     applied: (entries) => follow(entries.map(({ decision }) => decision)),
-  })
-
-  const documents = createDocuments({
-    ...{ db, journal, held, security, segments, commit, exclusively, termsFor, dropSpool, screen: judge },
-    seal: (sha256, source) => vault.seal(sha256, source),
-    audit: (events) => securityWriter.appendAudit(events),
   })
 
   const jobs = createSqliteJobQueue(db)

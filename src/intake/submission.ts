@@ -6,7 +6,14 @@ import { createHash, hash, randomUUID } from 'node:crypto'
 import { ArchiveError } from '#errors.ts'
 import type { Location, Placement } from '#model/archive-object.ts'
 import type { ArrivalRecord, ArrivedBytes, OpenArrival, Provenance, Receipt } from '#model/arrival.ts'
-import type { DocumentKindWord, DocumentList, DocumentOwner, DocumentRecord, RelationKind } from '#model/document.ts'
+import type {
+  DocumentKindWord,
+  DocumentList,
+  DocumentMetadata,
+  DocumentOwner,
+  DocumentRecord,
+  RelationKind,
+} from '#model/document.ts'
 import type { Submission, SubmissionFault, SubmissionReceipt, SubmittedDocument } from '#model/document-desk.ts'
 import { missingOf } from '#model/document-missing.ts'
 import type { DocumentStore } from '#model/document-store.ts'
@@ -50,14 +57,13 @@ export interface SubmissionTools {
   /** Judges a document: `accept`, or what is wrong with it. */
   screen(arrival: OpenArrival): Screened | Promise<Screened>
   kindOf(source: ByteSource): ToldKind | null
-  /** Everybody besides the sender who has something to say about it, in the order in which they count. */
-  voices(document: SubmittedDocument, told: ToldKind, source: ByteSource): readonly Voice[] | Promise<readonly Voice[]>
-  /** The owner where the sender names none: the bytes, the order, the medium. */
-  ownerOf(
+  /** Who else has something to say, in the order in which they count; and the owner, where the sender names none. */
+  context(
     document: SubmittedDocument,
-    told: ToldKind,
     source: ByteSource,
-  ): DocumentOwner | null | Promise<DocumentOwner | null>
+  ): { readonly voices: readonly Voice[]; readonly owner: DocumentOwner | null }
+  /** Coded values that a strict site refuses: dotted paths with the reason. */
+  strangers(metadata: DocumentMetadata): readonly { readonly path: string; readonly detail: string }[]
   place(told: ToldKind, document: SubmittedDocument): Placement
   seal(sha256: string, source: ByteSource): Promise<void>
   registerHeld(row: HeldRow): string
@@ -151,7 +157,7 @@ export function createSubmissions(tools: SubmissionTools): {
     const ready: Ready[] = []
     const taken = new Set<string>()
     for (const member of members) {
-      const one = await prepare(submission, member, taken, faults)
+      const one = prepare(submission, member, taken, faults)
       if (one !== null) ready.push(one)
     }
     const ids = new Map(
@@ -225,12 +231,12 @@ export function createSubmissions(tools: SubmissionTools): {
     return { is: 'refused', faults, receipts: receipts.map(({ label, receipt }) => ({ label, receipt })) }
   }
 
-  async function prepare(
+  function prepare(
     submission: Submission,
     member: Member,
     taken: Set<string>,
     faults: SubmissionFault[],
-  ): Promise<Ready | null> {
+  ): Ready | null {
     const { submitted, source, sha256, sha1 } = member
     const { statement, label } = submitted
     const fault = (code: SubmissionFault['code'], path: string | null, detail: string): null => {
@@ -245,7 +251,8 @@ export function createSubmissions(tools: SubmissionTools): {
     if (statement.size !== undefined && statement.size !== source.size) {
       return fault('document.digest', 'size', `the document has ${source.size} bytes, stated are ${statement.size}`)
     }
-    const owner = statement.owner ?? (await tools.ownerOf(submitted, told, source))
+    const context = tools.context(submitted, source)
+    const owner = statement.owner ?? context.owner
     if (submission.patientsKnown && (owner === null || !tools.store.knowsPatient(owner))) {
       return fault(
         'document.patient-unknown',
@@ -260,11 +267,13 @@ export function createSubmissions(tools: SubmissionTools): {
     if (kept !== undefined && kept.sha256 !== sha256) {
       return fault('document.conflict', 'uniqueId', `${uniqueId} is kept with other content`)
     }
-    const voices = [
-      { source: 'sender' as const, says: statement.metadata },
-      ...(await tools.voices(submitted, told, source)),
-    ]
-    const { metadata, sources } = completeMetadata(voices)
+    const sender = { source: 'sender' as const, says: statement.metadata }
+    const { metadata, sources } = completeMetadata([sender, ...context.voices])
+    const strangers = tools.strangers(metadata)
+    if (strangers.length > 0) {
+      for (const { path, detail } of strangers) fault('document.invalid', path, detail)
+      return null
+    }
     const missing = missingOf({ metadata, patient: owner })
     if (submission.complete && missing.length > 0) {
       for (const field of missing)

@@ -43,6 +43,8 @@ export interface DocumentStore {
   list(identifier: string): DocumentList | undefined
   /** True when the patient is known already, from whatever source. */
   knowsPatient(owner: DocumentOwner): boolean
+  /** True when a document belongs to this study. */
+  hasDocuments(studyInstanceUID: string): boolean
   /** Opaque id of who an owner lives on as; null when the owner is not known. */
   survivorOf(owner: DocumentOwner): string | null
   /** The study of a kept DICOM object, which may be the host of a face; undefined when there is none. */
@@ -58,4 +60,21 @@ export interface DocumentStore {
   apply(decisions: readonly DocumentDecision[], cause: DecisionCause, time: string): void
   /** @returns false when there is none */
   delete(objectId: string, cause: DecisionCause, time: string, purgeAfter: string): boolean
+}
+
+/** What a study says that documents of it inherit. */
+export interface StudyFacts {
+  readonly studyInstanceUID: string
+  /** Instant of its date and time (ISO 8601 UTC), or its date `YYYYMMDD`; null when it says none. */
+  readonly instant: string | null
+  readonly date: string | null
+  readonly modalities: readonly string[]
+  readonly accessionNumber: string | null
+  readonly description: string | null
+}
+
+export interface StudyFactsReader {
+  study(studyInstanceUID: string): StudyFacts | undefined
+  /** The only study with this accession number. */
+  ofAccession(accessionNumber: string): StudyFacts | undefined
 }

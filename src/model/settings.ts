@@ -25,6 +25,10 @@ export interface Originator {
   readonly timeZone: string | null
   readonly department: string | null
   readonly specialty: string | null
+  /** Of its documents, where nobody says otherwise: codes of the site's value sets, and a language (RFC 5646). */
+  readonly facilityType?: string | null | undefined
+  readonly confidentiality?: string | null | undefined
+  readonly language?: string | null | undefined
   readonly rules: RulePolicy
   /** `strip` removes private elements at the door (recorded); `keep` is the default. */
   readonly privateElements: 'keep' | 'strip'

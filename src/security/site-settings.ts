@@ -3,6 +3,7 @@ import { ArchiveError } from '#errors.ts'
 import type { Peer } from '#model/peer.ts'
 import type { Originator } from '#model/settings.ts'
 import { auditEvent } from './audit.ts'
+import { DOCUMENT_SETTINGS } from './document-settings.ts'
 import { HL7_SETTINGS } from './hl7-settings.ts'
 import { checkPeer } from './peers.ts'
 import type { OriginatorStore, PeerStore, SecurityWriter, SettingsStore, SettingVersion } from './ports.ts'
@@ -13,6 +14,24 @@ const uid = z.string().regex(/^[0-9.]{1,64}$/, 'expected a UID')
 const timeZone = z.string().max(64).refine(isTimeZone, 'expected an IANA time zone such as Europe/Berlin')
 const date = z.iso.date('expected a date such as 2026-11-24')
 const text = (max = 200) => z.string().trim().min(1).max(max)
+
+/** Form only; which rules and parameters there are, the placement room knows: placement/policy.ts. */
+const placementPolicy = z.strictObject({
+  rules: z
+    .array(
+      z.strictObject({
+        rule: z.string().min(1).max(64),
+        on: z.boolean(),
+        mode: z.enum(['act', 'propose']),
+        threshold: z.number().min(0).max(1),
+        parameters: z.record(z.string().max(64), z.union([z.string().max(500), z.number(), z.boolean()])),
+        departments: z.array(z.string().max(200)).max(200),
+        originators: z.array(z.string().max(200)).max(200),
+      }),
+    )
+    .max(100),
+  documentSystem: z.string().trim().min(1).max(200).nullable(),
+})
 
 function isTimeZone(name: string): boolean {
   return name === 'UTC' || Intl.supportedValuesOf('timeZone').includes(name)
@@ -77,6 +96,11 @@ export const SETTINGS = {
     what: 'Days a held original is kept after its decision.',
   },
   'deletion.graceDays': { schema: z.int().min(0).max(3650), fallback: 30, what: 'Days before deleted bytes may go.' },
+  'placement.policy': {
+    schema: placementPolicy,
+    fallback: { rules: [], documentSystem: null },
+    what: 'Placement rules in their order with what differs from the defaults; rules that are left out follow as they are by default. `documentSystem`: name of another system that owns scanned documents.',
+  },
   'worklist.shows': {
     schema: z.enum(['scheduled', 'started']),
     fallback: 'started',
@@ -92,6 +116,7 @@ export const SETTINGS = {
     fallback: 'loopback',
     what: 'Unknown calling AE titles: taken on loopback, or refused everywhere.',
   },
+  ...DOCUMENT_SETTINGS,
   ...HL7_SETTINGS,
 } as const satisfies { readonly [key: string]: { schema: z.ZodType; fallback: unknown; what: string } }
 
@@ -146,6 +171,9 @@ const originatorSchema = z.strictObject({
   timeZone: timeZone.nullable().default(null),
   department: text().nullable().default(null),
   specialty: text().nullable().default(null),
+  facilityType: text(128).nullable().optional(),
+  confidentiality: text(128).nullable().optional(),
+  language: text(35).nullable().optional(),
   rules: rules.default({}),
   privateElements: z.enum(['keep', 'strip']).default('keep'),
   tiffSopClasses: z.array(uid).max(100).default([]),

@@ -319,6 +319,7 @@ export function createDocumentStore(db: Database): DocumentStore {
         db.get('select 1 as one from patient where identifier = ? and issuer = ?', owner.id, owner.issuer) !== undefined
       )
     },
+    hasDocuments: (study) => db.get('select 1 as one from document where study = ? limit 1', study) !== undefined,
     survivorOf(owner) {
       const by =
         owner.by === 'study'
