@@ -10,6 +10,7 @@ import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-obje
 import { highestNumbers } from '#index/sqlite/lost-rows.ts'
 import { createMessageStore } from '#index/sqlite/message-store.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
+import { createPlacementStore } from '#index/sqlite/placement-store.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import { overlaidStudies } from '#index/sqlite/stale-studies.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
@@ -141,7 +142,12 @@ export async function rebuildArchive(
     const siteZone = settingIn(security.settings(), 'site.timeZone')
     const writer = createSqliteWriter(db)
     const documents = createDocumentStore(db)
-    const decisions = { ledger: writer.ledger, messages: createMessageStore(db), documents }
+    const decisions = {
+      ledger: writer.ledger,
+      messages: createMessageStore(db),
+      documents,
+      placement: createPlacementStore(db),
+    }
     summary = await rebuildIndex({
       ...tools,
       segments,

@@ -5,21 +5,24 @@ import type { ImportItem } from '#model/identity.ts'
 import type { IdentityLedger } from '#model/identity-ledger.ts'
 import type { MessageStore } from '#model/message.ts'
 import { ledgerEntries } from '#operations/identity-desk.ts'
+import type { PlacementBook } from '#operations/placement-desk.ts'
 import { IMPORT_ITEM_KIND } from '#operations/reconcile.ts'
 import type { PlacedEntry } from '#storage/journal.ts'
 import { replayDocuments } from './app-documents.ts'
+import { replayPlacement } from './app-placement.ts'
 
 export interface ReplayTools {
   readonly ledger: Pick<IdentityLedger, 'apply' | 'putImportItem'>
   readonly messages: Pick<MessageStore, 'add'>
   readonly documents: DocumentStore
+  readonly placement: PlacementBook
 }
 
 /**
  * Carries out one entry, in the order they were taken. Kinds that concern what segments do not hold (the register of
  * held objects, which is taken over) change nothing.
  */
-export function replay({ ledger, messages, documents }: ReplayTools, entry: PlacedEntry): void {
+export function replay({ ledger, messages, documents, placement }: ReplayTools, entry: PlacedEntry): void {
   const decided = ledgerEntries(entry)
   if (decided !== undefined) ledger.apply(decided)
   const message = messageOf(entry)
@@ -34,5 +37,6 @@ export function replay({ ledger, messages, documents }: ReplayTools, entry: Plac
     )
   }
   replayDocuments(documents, entry)
+  replayPlacement(placement, entry)
   if (entry.kind === IMPORT_ITEM_KIND) ledger.putImportItem(entry.payload as ImportItem)
 }

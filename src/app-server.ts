@@ -5,6 +5,7 @@ import { deskRoutes } from '#access/desk/desk-routes.ts'
 import { messageRoutes } from '#access/desk/message-routes.ts'
 import { originalRoute } from '#access/desk/original-route.ts'
 import { patientRoutes } from '#access/desk/patient-routes.ts'
+import { placementRoutes } from '#access/desk/placement-routes.ts'
 import type { JobList } from '#access/desk/services.ts'
 import { worklistRoutes } from '#access/desk/worklist-routes.ts'
 import { retrieveRoutes } from '#access/dicomweb/retrieve-routes.ts'
@@ -86,6 +87,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       auditTrail: security,
       imports: archive.imports,
       reconciliationOf: archive.reconciliationOf,
+      placementOf: (objectId) => archive.placementDecisions.ofObject(objectId),
       pageMax: config.limits.queryResults,
     }),
     originalRoute({ archive: reader, segments }),
@@ -94,6 +96,12 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       pageMax: config.limits.queryResults,
     }),
     ...worklistRoutes({ ledger: archive.ledger, reader }, config.limits.queryResults),
+    ...placementRoutes({
+      placement: archive.placement,
+      decisions: archive.placementDecisions,
+      settings: archive.settings,
+      pageMax: config.limits.queryResults,
+    }),
     ...messageRoutes(archive.messages, config.limits.queryResults),
     ...uploadRoutes(uploads),
     demoRoute(intake),

@@ -9,6 +9,7 @@ import { createDocumentReader } from '#index/sqlite/document-reader.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createMessageReader } from '#index/sqlite/message-store.ts'
+import { createPlacementStore } from '#index/sqlite/placement-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
@@ -17,6 +18,7 @@ import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
 import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
 import type { MessageDesk, MessageReader } from '#model/message.ts'
+import type { PlacementDesk, PlacementReader } from '#model/placement.ts'
 import type { ImportDesk, StudyReconciliation } from '#model/reconciliation.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
@@ -66,6 +68,9 @@ export interface Archive {
   readonly ledger: IdentityReader
   /** The import worklist. */
   readonly imports: ImportDesk
+  /** Where things belong: decisions, and reads of the same. */
+  readonly placement: PlacementDesk
+  readonly placementDecisions: PlacementReader
   /** How a study stands, read here. */
   readonly reconciliationOf: (studyInstanceUID: string) => StudyReconciliation | undefined
   /** HL7 v2 messages: where they are handed in, and what became of them. */
@@ -137,6 +142,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       identity: caller.service<IdentityDesk>('identity'),
       ledger: createIdentityReader(db),
       imports: caller.service<ImportDesk>('imports'),
+      placement: caller.service<PlacementDesk>('placement'),
+      placementDecisions: createPlacementStore(db),
       reconciliationOf: createStateReader(db, createIdentityReader(db), security),
       messageDesk: caller.service<MessageDesk>('messages'),
       messages: createMessageReader(db, {

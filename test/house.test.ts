@@ -22,6 +22,8 @@ const FLOORS: readonly (readonly string[])[] = [
     'app-dimse.ts',
     'app-exchange.ts',
     'app-hl7.ts',
+    'app-placement.ts',
+    'app-placement-converters.ts',
     'app-replay.ts',
     'app-reconciliation.ts',
     'app-writer.ts',

@@ -17,7 +17,7 @@ import type { DeskServices } from './services.ts'
 const TIMELINE_MAX = 5000
 
 /** Arrivals, objects, patients. */
-export function archiveRoutes({ archive, overlayChanges, reconciliationOf, pageMax }: DeskServices): readonly Route[] {
+export function archiveRoutes({ archive, overlayChanges, placementOf, reconciliationOf, pageMax }: DeskServices): readonly Route[] {
   const standard = 'Diptych pages'
   const arrivalFilters = ['sha256', 'sopInstanceUid', 'verdict', 'since'] as const
 
@@ -107,9 +107,12 @@ export function archiveRoutes({ archive, overlayChanges, reconciliationOf, pageM
       needs: 'object.read',
       describes: { summary: 'Which panel and form an object has, by which rule and facts.' },
       async handle(asked) {
-        const placement = await archive.placementOf((await found(asked)).objectId)
+        const { objectId } = await found(asked)
+        const placement = await archive.placementOf(objectId)
         if (placement === undefined) throw new ArchiveError('request.not-found', 'object')
-        return { ...placement, history: [] }
+        const history = placementOf?.(objectId) ?? []
+        const standing = history.find(({ state }) => state === 'acting')
+        return { ...(standing?.placement ?? placement), history }
       },
     },
     {

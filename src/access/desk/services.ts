@@ -1,6 +1,7 @@
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Change, StoredInstance } from '#model/archive-object.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
+import type { PlacementDecision } from '#model/placement.ts'
 import type { ImportDesk, StudyReconciliation } from '#model/reconciliation.ts'
 import type { Visibility } from '#model/visibility.ts'
 import type { Accounts } from '#security/accounts.ts'
@@ -45,6 +46,8 @@ export interface DeskServices {
   readonly imports: ImportDesk
   /** How a study stands; absent: nobody asks. */
   readonly reconciliationOf?: (studyInstanceUID: string) => StudyReconciliation | undefined
+  /** Placement decisions about an object, newest first; absent: nobody decides. */
+  readonly placementOf?: (objectId: string) => readonly PlacementDecision[]
   /** Most items of one page. */
   readonly pageMax: number
 }

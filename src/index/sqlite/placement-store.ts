@@ -26,6 +26,8 @@ export interface PlacementStore extends PlacementReader {
   setState(id: string, state: PlacementState): void
   setMade(id: string, made: readonly string[]): void
   label(label: Label): void
+  /** True when any decision is about this study. */
+  speaksOf(studyInstanceUID: string): boolean
 }
 
 interface Row {
@@ -82,6 +84,7 @@ export function createPlacementStore(db: Database): PlacementStore {
         ...[rule, objectId, is ? 1 : 0, recognised ? 1 : 0, by, time],
       )
     },
+    speaksOf: (study) => db.get('select 1 as one from placement_decision where study = ? limit 1', study) !== undefined,
     ofObject(objectId) {
       return db
         .all<Row>(`select ${COLUMNS} from placement_decision where object = ? order by key desc`, objectId)

@@ -1,0 +1,212 @@
+import { z } from 'zod'
+import { ArchiveError } from '#errors.ts'
+import type {
+  PlacementDesk,
+  PlacementEffect,
+  PlacementPolicy,
+  PlacementReader,
+  PlacementState,
+} from '#model/placement.ts'
+import type { Route } from '#model/route.ts'
+import { completed, DEFAULT_POLICY, policyFaults, RULES } from '#placement/policy.ts'
+import type { SiteSettings } from '#security/site-settings.ts'
+import {
+  bodyAsked,
+  filtersAsked,
+  jsonSchema,
+  LIST_SCHEMA,
+  listAnswer,
+  oneOf,
+  PAGE_QUERY,
+  pageAsked,
+  pathParameter,
+} from './ask.ts'
+
+const STATES: readonly PlacementState[] = ['acting', 'proposed', 'declined', 'undone', 'outdated']
+const EFFECTS: readonly PlacementEffect['do'][] = [
+  'stay',
+  'encapsulate',
+  'unwrap',
+  'to-document',
+  'rendition',
+  'waveform-face',
+  'paper',
+  'pointer',
+  'ask-for',
+  'version',
+]
+const STANDARD = 'Diptych pages'
+
+const reason = z.string('a reason is required').trim().min(1, 'a reason is required').max(2000)
+const reasoned = z.strictObject({ reason })
+const labelling = z.strictObject({
+  object: z.string().min(1).max(200),
+  rule: z.string().min(1).max(64),
+  is: z.boolean(),
+})
+const rule = z.strictObject({
+  rule: z.string().min(1).max(64),
+  on: z.boolean().default(true),
+  mode: z.enum(['act', 'propose']).default('act'),
+  threshold: z.number().min(0).max(1).optional(),
+  parameters: z.record(z.string().max(64), z.union([z.string().max(500), z.number(), z.boolean()])).default({}),
+  departments: z.array(z.string().max(200)).max(200).default([]),
+  originators: z.array(z.string().max(200)).max(200).default([]),
+})
+const policy = z.strictObject({
+  rules: z.array(rule).max(100),
+  documentSystem: z.string().trim().min(1).max(200).nullable().default(null),
+})
+const dryRun = z.strictObject({ policy: policy.optional(), limit: z.int().min(1).max(1000).default(200) })
+
+export interface PlacementServices {
+  readonly placement: PlacementDesk
+  readonly decisions: PlacementReader
+  readonly settings: SiteSettings
+  readonly pageMax: number
+}
+
+/** Where things belong and why: suggestions, decisions, the policy and what it would change. */
+export function placementRoutes({ placement, decisions, settings, pageMax }: PlacementServices): readonly Route[] {
+  const filters = ['state', 'rule', 'effect', 'object'] as const
+
+  function policyGiven(given: z.output<typeof policy>): PlacementPolicy {
+    const rules = given.rules.map((setting) => {
+      const known = RULES.find(({ id }) => id === setting.rule)
+      return { ...setting, threshold: setting.threshold ?? known?.threshold ?? 0 }
+    })
+    const made = { ...given, rules }
+    const [fault] = policyFaults(made)
+    if (fault !== undefined) throw new ArchiveError('request.malformed', `${fault.path}: ${fault.detail}`)
+    return made
+  }
+
+  function settling(what: 'decline' | 'undo', summary: string): Route {
+    return {
+      method: 'POST',
+      url: `/api/v1/placement/:id/${what}`,
+      standard: STANDARD,
+      needs: 'placement.decide',
+      body: 'json',
+      describes: { summary, request: jsonSchema(reasoned) },
+      handle: (asked) => {
+        const { reason: why } = bodyAsked(asked, reasoned)
+        return placement[what](pathParameter(asked, 'id'), asked.subject.name, why)
+      },
+    }
+  }
+
+  return [
+    {
+      method: 'GET',
+      url: '/api/v1/placement',
+      standard: STANDARD,
+      needs: 'placement.decide',
+      describes: {
+        summary: 'Placement decisions and suggestions, newest first.',
+        query: {
+          state: `${STATES.join(', ')}.`,
+          rule: 'Id of a rule.',
+          effect: `${EFFECTS.join(', ')}.`,
+          object: 'Object id: its history.',
+          ...PAGE_QUERY,
+        },
+        response: LIST_SCHEMA,
+      },
+      async handle(asked) {
+        const page = pageAsked(asked, pageMax, filters)
+        const { state, effect, object, ...rest } = filtersAsked(asked, filters)
+        oneOf(state, 'state', STATES)
+        oneOf(effect, 'effect', EFFECTS)
+        await asked.audit('query', { detail: `placement ${asked.query}` })
+        if (object !== undefined) return listAnswer(decisions.ofObject(object), null)
+        const { items, next } = decisions.list({
+          ...page,
+          ...rest,
+          ...(state === undefined ? {} : { state: state as PlacementState }),
+          ...(effect === undefined ? {} : { effect: effect as PlacementEffect['do'] }),
+        })
+        return listAnswer(items, next)
+      },
+    },
+    {
+      method: 'POST',
+      url: '/api/v1/placement/:id/accept',
+      standard: STANDARD,
+      needs: 'placement.decide',
+      body: 'json',
+      describes: { summary: 'Lets a suggestion act.' },
+      handle: (asked) => placement.accept(pathParameter(asked, 'id'), asked.subject.name),
+    },
+    settling('decline', 'Says no to a suggestion; the same rule does not ask again for the same facts.'),
+    settling('undo', 'Takes back what a decision did: everything reads as before.'),
+    {
+      method: 'POST',
+      url: '/api/v1/placement/labels',
+      standard: STANDARD,
+      needs: 'placement.decide',
+      body: 'json',
+      describes: {
+        summary:
+          'Says of one object whether a rule is right about it: samples by which a recogniser earns the right to act.',
+        request: jsonSchema(labelling),
+      },
+      async handle(asked) {
+        const { object, rule: id, is } = bodyAsked(asked, labelling)
+        await placement.label(object, id, is, asked.subject.name)
+        return { rule: id, ...decisions.labels(id) }
+      },
+    },
+    {
+      method: 'GET',
+      url: '/api/v1/placement/policy',
+      standard: STANDARD,
+      needs: 'placement.decide',
+      describes: {
+        summary: 'The policy in force, rule by rule, with its sentence, source and what the site labelled.',
+      },
+      async handle() {
+        const inForce = completed(settings.get('placement.policy'))
+        const rules = inForce.rules.map((setting) => {
+          const known = RULES.find(({ id }) => id === setting.rule)
+          const { policy: sentence, source, why, rests, version } = known ?? {}
+          return { ...setting, version, sentence, source, why, rests, labels: decisions.labels(setting.rule) }
+        })
+        return { rules, documentSystem: inForce.documentSystem, isDefault: isDefault(settings.get('placement.policy')) }
+      },
+    },
+    {
+      method: 'PUT',
+      url: '/api/v1/placement/policy',
+      standard: STANDARD,
+      needs: 'settings.write',
+      body: 'json',
+      describes: { summary: 'Sets the policy. Try it by a dry run before.', request: jsonSchema(policy) },
+      async handle(asked) {
+        const made = policyGiven(bodyAsked(asked, policy))
+        await settings.change({ 'placement.policy': made }, asked.subject.name, asked.address)
+        return made
+      },
+    },
+    {
+      method: 'POST',
+      url: '/api/v1/placement/dry-run',
+      standard: STANDARD,
+      needs: 'placement.decide',
+      body: 'json',
+      describes: {
+        summary: 'What a policy (without one: that in force) would change of what is stored. Nothing is changed.',
+        request: jsonSchema(dryRun),
+      },
+      async handle(asked) {
+        const { policy: given, limit } = bodyAsked(asked, dryRun)
+        const made = given === undefined ? completed(settings.get('placement.policy')) : policyGiven(given)
+        return placement.dryRun(made, limit)
+      },
+    },
+  ]
+}
+
+function isDefault(kept: PlacementPolicy): boolean {
+  return JSON.stringify(completed(kept)) === JSON.stringify(DEFAULT_POLICY)
+}
