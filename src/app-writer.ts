@@ -27,6 +27,7 @@ import { compact } from '#operations/compaction.ts'
 import { createDeletions } from '#operations/deletion.ts'
 import { createIdentityDesk, createTurns } from '#operations/identity-desk.ts'
 import { collectOrphans } from '#operations/orphans.ts'
+import { isOwnCopy } from '#operations/own-copy.ts'
 import { PERFORMED_STEP_JOB, performedStepHandler } from '#operations/performed-step.ts'
 import { createRendering } from '#operations/render-metadata.ts'
 import { createDesk } from '#quarantine/desk.ts'
@@ -85,6 +86,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   const clean = rememberClean()
   const inspector = createInspector()
 
+  const reader = createSqliteReader(db)
   const lane = createCommitLane({
     segments,
     writer,
@@ -101,6 +103,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       placing.stored(instances)
       rendering.follow()
     },
+    isOwnCopy: (returned) => isOwnCopy({ reader, segments }, returned),
     entryNames,
   })
 

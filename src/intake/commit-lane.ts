@@ -47,6 +47,12 @@ export interface LaneTools {
    * @param newStudies Study Instance UIDs that were not kept before
    */
   stored?(instances: readonly NewInstance[], newStudies: ReadonlySet<string>): void
+  /** True when what came under the UID of a kept object is what we give out for it: our own export, coming back. */
+  isOwnCopy?(returned: {
+    readonly sopInstanceUID: string
+    readonly transferSyntaxUID: string
+    readonly dataSet: string
+  }): Promise<boolean>
   entryNames(
     sopInstanceUID: string,
     sha256: string,
@@ -190,7 +196,7 @@ export function createCommitLane(tools: LaneTools): CommitLane {
     for (const prepared of group) {
       const { outcome, base } = prepared
       if (outcome.is !== 'store') {
-        decided.push(settle(base, outcome, null, false))
+        decided.push(settle(base, outcome, null, null))
         continue
       }
       const { sopInstanceUID, studyInstanceUID } = outcome.uids
@@ -200,7 +206,11 @@ export function createCommitLane(tools: LaneTools): CommitLane {
         (inIndex === undefined ? undefined : { objectId: inIndex.objectId, dataSet: inIndex.digests.dataSet })
       if (known !== undefined) {
         if (known.dataSet === outcome.kept.digests.dataSet)
-          decided.push(settle(base, { is: 'record' }, known.objectId, true))
+          decided.push(settle(base, { is: 'record' }, known.objectId, 'these bytes are kept already'))
+        else if (await isOwnCopy(outcome))
+          decided.push(
+            settle(base, { is: 'record' }, known.objectId, 'the kept object as it leaves here: its own copy'),
+          )
         else
           decided.push(
             await conflict(
@@ -230,9 +240,15 @@ export function createCommitLane(tools: LaneTools): CommitLane {
       const objectId = randomUUID().replaceAll('-', '')
       byUid.set(sopInstanceUID, { objectId, dataSet: outcome.kept.digests.dataSet })
       byStudy.set(studyInstanceUID, patient)
-      decided.push(settle(base, { ...outcome, patient }, objectId, false))
+      decided.push(settle(base, { ...outcome, patient }, objectId, null))
     }
     return decided
+  }
+
+  async function isOwnCopy({ uids, extracted, kept }: Storing): Promise<boolean> {
+    const { sopInstanceUID } = uids
+    const { transferSyntaxUID } = extracted
+    return (await tools.isOwnCopy?.({ sopInstanceUID, transferSyntaxUID, dataSet: kept.digests.dataSet })) ?? false
   }
 
   async function conflict(prepared: Prepared, rule: string, detail: string, tag: string): Promise<Decided> {
@@ -241,13 +257,13 @@ export function createCommitLane(tools: LaneTools): CommitLane {
     try {
       outcome = await prepared.hold(findings, detail)
     } catch (failed) {
-      return { ...settle(prepared.base, { is: 'record' }, null, false), failed }
+      return { ...settle(prepared.base, { is: 'record' }, null, null), failed }
     }
     return settle(
       { ...prepared.base, verdict: 'quarantine', findings, reason: detail, failure: 'identity.conflict' },
       outcome,
       null,
-      false,
+      null,
     )
   }
 
@@ -275,7 +291,8 @@ interface Decided {
   readonly failed?: unknown
 }
 
-function settle(base: Base, outcome: Outcome, objectId: string | null, duplicate: boolean): Decided {
+/** @param duplicate why it is one; null when it is none */
+function settle(base: Base, outcome: Outcome, objectId: string | null, duplicate: string | null): Decided {
   const { provenance } = base
   const arrival: ArrivalRecord = {
     id: base.arrivalId,
@@ -290,14 +307,14 @@ function settle(base: Base, outcome: Outcome, objectId: string | null, duplicate
     path: provenance.path,
     time: provenance.time,
     verdict: base.verdict,
-    reason: duplicate ? 'these bytes are kept already' : base.reason,
+    reason: duplicate ?? base.reason,
     findings: outcome.is === 'hold' ? outcome.findings : base.findings,
     scan: base.scan,
     sopInstanceUid: base.sopInstanceUID,
     objectId,
     quarantineId: null,
   }
-  return { base, outcome, arrival, duplicate }
+  return { base, outcome, arrival, duplicate: duplicate !== null }
 }
 
 function objectRecord(base: Base, outcome: Storing, arrival: ArrivalRecord, version: number): ObjectRecord {

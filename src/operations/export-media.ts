@@ -267,7 +267,7 @@ async function prepare(tools: MediaTools, instance: StoredInstance): Promise<Lea
  * The object without a second format: a preamble of zeros, and without the Data Set Trailing Padding in which a TIFF
  * keeps what does not fit its preamble.
  */
-function alone(source: ByteSource): ByteSource {
+export function alone(source: ByteSource): ByteSource {
   if (source.read(0, PREAMBLE_BYTES).every((byte) => byte === 0)) return source
   const { base, encoding } = openPart10(source)
   const padding = base === null ? undefined : readDataSet(source, encoding, base, source.size).get(TRAILING_PADDING)

@@ -83,10 +83,22 @@ export function uidOf(file: Uint8Array, tag: number): string {
   return string(dataSetOf(file), tag) ?? ''
 }
 
+/** What `import` says at its end. */
+export interface ImportSummary {
+  readonly stored: number
+  readonly duplicates: number
+  readonly quarantined: number
+  readonly reconciliation: readonly StudyReconciliation[]
+}
+
 export async function importDisc(
   folder: string,
   flags: Record<string, string> = {},
 ): Promise<readonly StudyReconciliation[]> {
+  return (await imported(folder, flags)).reconciliation
+}
+
+export async function imported(folder: string, flags: Record<string, string> = {}): Promise<ImportSummary> {
   const told: unknown[] = []
   const given = { flags: { medium: 'disc', ...flags }, positionals: [folder], workingDirectory: place.path }
   await importCommand.run(
@@ -95,8 +107,7 @@ export async function importDisc(
     ({ json }) => void (json === undefined || told.push(json)),
     new AbortController().signal,
   )
-  const last = told.at(-1) as { summary: { reconciliation: readonly StudyReconciliation[] } }
-  return last.summary.reconciliation
+  return (told.at(-1) as { summary: ImportSummary }).summary
 }
 
 let messages = 0
