@@ -64,3 +64,14 @@ test('data lock: a torn lock file is replaced', (context) => {
   writeFileSync(join(path, 'lock'), 'x'.repeat(4096))
   lockDataDirectory(path).release()
 })
+
+// A place where nothing can be made must end in a sentence: Node's own way of making directories never ends below /proc.
+test('data lock: an impossible directory is told as one', { timeout: 10_000 }, (context) => {
+  const path = directory(context)
+  writeFileSync(join(path, 'file'), '')
+  const impossible = { name: 'ArchiveError', code: 'configuration.invalid', message: /cannot be a data directory/ }
+  for (const place of ['/proc/diptych', '/proc/diptych/data', join(path, 'file'), join(path, 'file/data')]) {
+    assert.throws(() => lockDataDirectory(place), impossible, place)
+  }
+  lockDataDirectory(join(path, 'a/b/c')).release()
+})

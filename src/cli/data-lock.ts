@@ -1,5 +1,5 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ArchiveError } from '#errors.ts'
 import { RESTORING_NAME } from '#operations/backup.ts'
@@ -24,7 +24,7 @@ const owned = new Set<string>()
  * @throws ArchiveError 'archive.owned' when another process, or this one, owns it; 'archive.restoring'
  */
 export function lockDataDirectory(dataDirectory: string, { forRestore = false } = {}): DataLock {
-  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 })
+  makeDirectory(dataDirectory)
   const directory = realpathSync(dataDirectory)
   if (owned.has(directory)) throw ownedBy(dataDirectory, process.pid)
   const file = join(directory, 'lock')
@@ -45,6 +45,30 @@ export function lockDataDirectory(dataDirectory: string, { forRestore = false } 
       owned.delete(directory)
       database.close()
     },
+  }
+}
+
+/**
+ * Makes a directory and those above it. One after the other: asked to make all of them at once, Node tries for ever where the
+ * system says that an existing parent does not exist, as below /proc.
+ * @throws ArchiveError 'configuration.invalid' for a place where no directory can be made
+ */
+function makeDirectory(path: string): void {
+  const missing: string[] = []
+  for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.push(at)
+  for (const directory of missing.reverse()) {
+    try {
+      mkdirSync(directory, { mode: 0o700 })
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+      if (code === 'EEXIST') continue // made by somebody else meanwhile
+      throw new ArchiveError('configuration.invalid', `${path} cannot be a data directory: ${directory}: ${code}`, {
+        cause: error,
+      })
+    }
+  }
+  if (!statSync(path).isDirectory()) {
+    throw new ArchiveError('configuration.invalid', `${path} cannot be a data directory: it is a file`)
   }
 }
 

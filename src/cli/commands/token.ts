@@ -1,4 +1,6 @@
 import { ROLES, type Role } from '#model/permission.ts'
+import { createIssuers } from '#security/issuers.ts'
+import type { SiteSettings } from '#security/site-settings.ts'
 import { type ArchiveCommand, action, type Given, needed, operand, text, texts, UsageError } from '../command.ts'
 
 export const tokenCommand: ArchiveCommand = {
@@ -21,11 +23,13 @@ export const tokenCommand: ArchiveCommand = {
   },
   operandCount: [1, 2],
   more: 'create prints the token and nothing else; it is kept nowhere and takes effect at once.',
-  async run({ tokens, reader }, given, emit) {
+  async run({ tokens, reader, settings }, given, emit) {
     switch (action(given, ['create', 'list', 'revoke'])) {
       case 'create': {
         const patients = texts(given, 'patient')
-        const issuer = text(given, 'issuer') ?? null
+        const said = text(given, 'issuer') ?? null
+        // By whichever of its names: patients are kept under one.
+        const issuer = said === null ? null : createIssuers(settings.get('identity.issuers')).canonical(said)
         if (issuer !== null && patients.length === 0) throw new UsageError('--issuer goes with --patient')
         const name = text(given, 'name')
         const expires = text(given, 'expires')
@@ -44,6 +48,12 @@ export const tokenCommand: ArchiveCommand = {
           if ((await reader.patientIds(id, issuer ?? undefined)).length > 0) continue
           const whose = issuer === null ? id : `${id} of issuer ${issuer}`
           await emit({ note: `No patient ${whose} is known yet: this token shows nothing until there is one.` })
+          if (issuer === null) continue
+          if (!isNamed(issuer, settings)) {
+            const note = `${issuer} is no issuer of the register, of an originator, or our own: is it spelt as it is kept?`
+            await emit({ note })
+          }
+          if ((await reader.patientIds(id)).length > 0) await emit({ note: `${id} is known under another issuer.` })
         }
         await emit({ json: { token, ...view }, text: token })
         return 0
@@ -65,6 +75,15 @@ export const tokenCommand: ArchiveCommand = {
       }
     }
   },
+}
+
+/** True for an issuer that this site named anywhere. */
+function isNamed(issuer: string, settings: SiteSettings): boolean {
+  return (
+    settings.get('identity.defaultIssuer') === issuer ||
+    settings.get('identity.issuers').some(({ name }) => name === issuer) ||
+    settings.originators().some((originator) => originator.issuer === issuer)
+  )
 }
 
 /** @throws UsageError for a role that is none */
