@@ -4,13 +4,11 @@
  * a CT slice.
  */
 
-import { collectYoung } from './young-garbage.ts'
+import { passedThrough } from './young-garbage.ts'
 
 /** Bytes in the shared buffer. What does not fit at the moment travels in a buffer of its own. */
 const ARENA_BYTES = 32 * 1024 * 1024
 const GRAIN_BYTES = 4096
-/** Young garbage is collected after so many bytes of arrivals. */
-const GARBAGE_BYTES = 6 * 1024 * 1024
 
 /** Ranges of one shared buffer: the lowest that fits, so that what was used last, and is still in a cache, is used next. */
 export class ArrivalMemory {
@@ -18,8 +16,6 @@ export class ArrivalMemory {
   #buffer: SharedArrayBuffer | null = null
   /** Free ranges, ascending, never touching one another. */
   readonly #free: { start: number; end: number }[]
-  /** Bytes that came since garbage was collected: about as many stand in chunks nobody needs any more. */
-  #came = 0
 
   /** @param size bytes that are shared; taken from the system when they are first used */
   constructor(size = ARENA_BYTES) {
@@ -45,11 +41,7 @@ export class ArrivalMemory {
 
   /** Gives back what `take` gave; a buffer of its own is nobody's business here. Nobody reads the view afterwards. */
   give(view: Uint8Array): void {
-    this.#came += view.byteLength
-    if (this.#came > GARBAGE_BYTES) {
-      this.#came = 0
-      collectYoung()
-    }
+    passedThrough(view.byteLength) // about as much stands in chunks of a socket that nobody needs any more
     if (view.buffer !== this.#buffer) return
     const start = view.byteOffset
     const end = start + Math.max(GRAIN_BYTES, Math.ceil(view.byteLength / GRAIN_BYTES) * GRAIN_BYTES)

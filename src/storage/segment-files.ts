@@ -5,6 +5,7 @@ import type { Location } from '#model/archive-object.ts'
 import type { SegmentEntry } from '#model/segment-store.ts'
 import { type Disk, type DiskFile, nodeDisk, systemCode } from './disk.ts'
 import { BLOCK_BYTES, entryBytes, isZero, readTarHeader, TRAILER_BYTES } from './tar.ts'
+import { passedThrough } from './young-garbage.ts'
 
 /** Largest single read, in bytes: whoever wants more of an object asks for ranges. */
 export const SEGMENT_READ_BYTES_MAX = 512 * 1024 * 1024
@@ -129,6 +130,7 @@ export async function readLocation(
   if (segmentNumber(at.segment) === undefined) return undefined
   return files.use(at.segment, async (file) => {
     // Not from Node's pool: the bytes may be transferred to another thread.
+    passedThrough(end - start)
     const bytes = Buffer.allocUnsafeSlow(end - start)
     const n = await file.read(bytes, at.offset + start)
     if (n === bytes.byteLength) return bytes

@@ -15,14 +15,14 @@ export function tree(pid: number): number[] {
   return found
 }
 
-/** CPU seconds, user and system, of the whole tree. Ticks are 1/100 s on Linux. */
+/** CPU seconds, user and system, of the whole tree and of its children that ended. Ticks are 1/100 s on Linux. */
 export function cpuSeconds(pid: number): number {
   let ticks = 0
   for (const one of tree(pid)) {
     const stat = readText(`/proc/${one}/stat`)
     if (stat === undefined) continue
     const fields = afterName(stat)
-    ticks += Number(fields[11]) + Number(fields[12])
+    for (const time of fields.slice(11, 15)) ticks += Number(time)
   }
   return ticks / 100
 }

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: Diptych beside Orthanc on this machine, in one run.
  *
- *     npm run bench -- [--quick] [--only WORD] [--json]
+ *     npm run bench -- [--quick] [--only WORD] [--more STUDIES] [--json]
  *
  * Figures are ratios of two servers measured in turn on the same machine with the same client; CPU is what the server's
  * processes used, memory the growth of their proportional set size. Wall times include the client on the same cores.
@@ -12,6 +12,7 @@ import { startServer, temporaryDirectory } from '../live/server.ts'
 import { cStoreRow } from './dimse-rows.ts'
 import { importRow, largeStoreRow, startRow } from './extra-rows.ts'
 import { orthancIsHere, type Peer, startOrthanc } from './orthanc.ts'
+import { queryFigures } from './query-rows.ts'
 import { corpus, type Figures, readRow, storeMultiFrame, storeRow, storeSeries } from './rows.ts'
 
 const { values } = parseArgs({
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
     large: { type: 'string', default: '1024' },
+    more: { type: 'string', default: '2000' },
   },
 })
 const figures: Figures[] = []
@@ -43,14 +45,17 @@ async function diptych(): Promise<Peer> {
   }
 }
 
+function keep(taken: Figures): void {
+  figures.push(taken)
+  say(
+    `${taken.peer.padEnd(8)} ${taken.row}: ${taken.perSecond.toFixed(1)}/s, ${taken.cpuMsPerItem.toFixed(2)} ms CPU, p50 ${taken.p50Ms?.toFixed(2)} ms`,
+  )
+}
+
 async function compare(peer: Peer): Promise<void> {
   const note = async (row: string, work: () => Promise<Figures>) => {
     if (!wanted(row)) return
-    const taken = await work()
-    figures.push(taken)
-    say(
-      `${peer.name.padEnd(8)} ${taken.row}: ${taken.perSecond.toFixed(1)}/s, ${taken.cpuMsPerItem.toFixed(2)} ms CPU, p50 ${taken.p50Ms?.toFixed(2)} ms`,
-    )
+    keep(await work())
   }
   // First use of memory and code is slow everywhere: warm up before timing.
   await storeRow('tiny', peer, corpus('tiny', 200))
@@ -127,7 +132,8 @@ async function compare(peer: Peer): Promise<void> {
   await note('large', () => largeStoreRow(peer, Number(values.large)))
 }
 
-const makers = orthancIsHere() ? [startOrthanc, diptych] : [diptych]
+/** Rows of `compare`: with `--only query` neither peer is started for them. */
+const makers = values.only === 'query' ? [] : orthancIsHere() ? [startOrthanc, diptych] : [diptych]
 if (!orthancIsHere()) say('Orthanc is not installed: only our own side is measured')
 const guarantees: string[] = []
 for (const make of makers) {
@@ -139,6 +145,7 @@ for (const make of makers) {
     await peer.stop()
   }
 }
+if (wanted('query')) await queryFigures(scale, Math.round(Number(values.more) * scale), keep)
 if (wanted('import')) figures.push(await importRow(Math.round(10_000 * scale)))
 if (wanted('start')) figures.push(await startRow())
 
@@ -154,9 +161,10 @@ if (values.json) {
   )
   for (const one of figures) {
     const other = figures.find(({ row, peer }) => row === one.row && peer !== one.peer)
+    const of = other?.peer === 'Orthanc' ? '' : ` of ${other?.peer}`
     const ours = one.peer === 'Diptych' && other !== undefined
     process.stdout.write(
-      `| ${one.row} | ${one.peer} | ${one.perSecond.toFixed(1)} | ${one.cpuMsPerItem.toFixed(2)} | ${one.p50Ms?.toFixed(2) ?? ''} | ${one.p95Ms?.toFixed(2) ?? ''} | ${one.memoryGrowthMB.toFixed(0)} | ${one.failed} | ${ours ? `${(one.perSecond / other.perSecond).toFixed(1)}x` : ''} | ${ours ? `${(other.cpuMsPerItem / one.cpuMsPerItem).toFixed(1)}x` : ''} |\n`,
+      `| ${one.row} | ${one.peer} | ${one.perSecond.toFixed(1)} | ${one.cpuMsPerItem.toFixed(2)} | ${one.p50Ms?.toFixed(2) ?? ''} | ${one.p95Ms?.toFixed(2) ?? ''} | ${one.memoryGrowthMB.toFixed(0)} | ${one.failed} | ${ours ? `${(one.perSecond / other.perSecond).toFixed(1)}x${of}` : ''} | ${ours ? `${(other.cpuMsPerItem / one.cpuMsPerItem).toFixed(1)}x` : ''} |\n`,
     )
   }
 }
