@@ -1,7 +1,9 @@
 /** The placement engine put together inside the writer worker: what it looks at, its jobs, and when it looks again. */
 
+import { ArchiveError } from '#errors.ts'
 import type { Database } from '#index/sqlite/database.ts'
 import { createEvidenceReader } from '#index/sqlite/evidence.ts'
+import { createKeptObjects } from '#index/sqlite/kept-objects.ts'
 import { createSituationReader } from '#index/sqlite/placement-facts.ts'
 import { createPlacementStore } from '#index/sqlite/placement-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
@@ -64,6 +66,8 @@ export function createPlacing(parts: PlacementParts): Placing {
   const reader = createSqliteReader(db)
   const evidence = createEvidenceReader(db)
   const book = createPlacementStore(db)
+  const situations = createSituationReader(db)
+  const kept = createKeptObjects(db)
 
   /** The data set of the first instance of a study that `wanted` takes. */
   function dataSetWhere(studyInstanceUID: string, wanted: (sopInstanceUID: string, sopClassUID: string) => boolean) {
@@ -74,9 +78,33 @@ export function createPlacing(parts: PlacementParts): Placing {
     return undefined
   }
 
+  /** Bytes that were hidden and never purged walk in again. */
+  async function bringBack(objectId: string, by: string): Promise<void> {
+    const hidden = kept.get(objectId)
+    if (hidden === undefined || !hidden.deleted) return
+    const source = parts.open(hidden.location)
+    try {
+      const bytes = new Uint8Array(source.size)
+      for (let at = 0; at < source.size; at += READ_BYTES) {
+        bytes.set(source.read(at, Math.min(at + READ_BYTES, source.size)), at)
+      }
+      const receipt = await parts.intake.receive({
+        provenance: {
+          ...{ door: 'placement', peer: by, originator: null, user: null, address: null, medium: null, path: null },
+          time: new Date().toISOString(),
+        },
+        claims: {},
+        bytes: { in: 'memory', bytes },
+      })
+      if (!receipt.stored) throw new ArchiveError('screening.held', `it could not be brought back: ${receipt.reason}`)
+    } finally {
+      source.close()
+    }
+  }
+
   const desk = createPlacementDesk({
     book,
-    situations: createSituationReader(db),
+    situations,
     policy: () => ({
       policy: settingIn(parts.security.settings(), 'placement.policy'),
       version: parts.security.settingsVersion(),
@@ -88,13 +116,15 @@ export function createPlacing(parts: PlacementParts): Placing {
       imageOf: (study) =>
         dataSetWhere(study, (_, sopClass) => isImageClass(sopClass)) ?? dataSetWhere(study, () => true),
       receive: (arrival) => parts.intake.receive(arrival),
-      hide: async ({ studyInstanceUID, seriesInstanceUID, sopInstanceUID }, by, reason) => {
+      hide: async ({ studyInstanceUID, seriesInstanceUID, sopInstanceUID }, by, reason, forGood) => {
         const time = new Date().toISOString()
         const scope = { studyInstanceUID, seriesInstanceUID, sopInstanceUID }
         const days = settingIn(parts.security.settings(), 'deletion.graceDays')
-        const purgeAfter = new Date(Date.now() + days * 86_400_000).toISOString()
-        return parts.deletions.delete({ scope, by, reason, time, purgeAfter })
+        const purgeAfter = forGood ? new Date(Date.now() + days * 86_400_000).toISOString() : NEVER
+        await parts.deletions.delete({ scope, by, reason, time, purgeAfter })
       },
+      bringBack,
+      person: (patientId) => situations.person(patientId),
       converters: placementConverters,
     }),
     journal: parts.journal,
@@ -154,6 +184,10 @@ export function createPlacing(parts: PlacementParts): Placing {
 
 /** Series Numbers under which scanners send dose pages as CT images; placement/rules/dose-screen.ts. */
 const DOSE_PAGE_SERIES = new Set(['501', '503', '999', '1000', '9000', '10999'])
+
+/** Hidden scans are not purged: their decision may be taken back at any time. */
+const NEVER = '9999-12-31T00:00:00.000Z'
+const READ_BYTES = 4 * 1024 * 1024
 
 /** Longest detail of one audit entry, in characters. */
 const DETAIL_MAX = 4000

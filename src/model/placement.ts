@@ -19,7 +19,7 @@ export type PlacementEffect =
   /** An aECG gets a DICOM waveform face. Rule 4. */
   | { readonly do: 'waveform-face'; readonly document: string }
   /** Scanned pages become one PDF document; the scans leave the image panel. Rule 6. */
-  | { readonly do: 'paper'; readonly instances: readonly string[] }
+  | { readonly do: 'paper'; readonly instances: readonly string[]; readonly hide: boolean }
   /** The same, but another system owns documents: only a pointer stays. */
   | { readonly do: 'pointer'; readonly instances: readonly string[]; readonly system: string }
   /** Nothing better is here: it is listed for somebody to ask its source. Rule 5. */

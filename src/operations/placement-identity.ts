@@ -1,8 +1,9 @@
 /** Whom and what a DICOM face is about: taken from an image of the study it joins, as that arrived. */
+import { createHash } from 'node:crypto'
 import type { StoredDocument } from '#model/document.ts'
 import { type JsonDataSet, valuesAt } from '#standards/dicom/json-path.ts'
 import type { CodedConcept } from '#standards/dicom/wrap/attributes.ts'
-import type { FaceIdentity, SourceInstance } from '#standards/dicom/wrap/identity.ts'
+import type { FaceIdentity, FacePatient, SourceInstance } from '#standards/dicom/wrap/identity.ts'
 
 /** Series of faces stand behind those of modalities. */
 const FACE_SERIES_NUMBER = 9100
@@ -55,6 +56,25 @@ export function faceIdentityOf(
     sha256: document.sha256,
     instanceNumber: 1,
     ...given({ contentDate: made?.date, contentTime: made?.time }),
+  }
+}
+
+/** The study of a face whose original belongs to none: always the same for the same document. */
+export function studyUidOf({ sha256, uniqueId }: StoredDocument): string {
+  const digest = createHash('sha256').update(`study of ${uniqueId} ${sha256}`).digest('hex').slice(0, 32)
+  return `2.25.${BigInt(`0x${digest}`)}`
+}
+
+/** What an image would say of a patient where there is no image. */
+export function aloneAs(owner: FacePatient | undefined): JsonDataSet {
+  if (owner === undefined) return {}
+  const text = (vr: string, value: string | undefined) => ({ vr, Value: value === undefined ? [] : [value] })
+  return {
+    '00100010': { vr: 'PN', Value: [{ Alphabetic: owner.name }] },
+    '00100020': text('LO', owner.id),
+    '00100021': text('LO', owner.issuer),
+    '00100030': text('DA', owner.birthDate),
+    '00100040': text('CS', owner.sex),
   }
 }
 

@@ -14,10 +14,11 @@ import type { JsonDataSet } from '#standards/dicom/json-path.ts'
 import { openPart10 } from '#standards/dicom/open.ts'
 import { joinPieces } from '#standards/dicom/pieces.ts'
 import { wrapDocument } from '#standards/dicom/wrap/encapsulated-document.ts'
+import type { FaceIdentity, FacePatient } from '#standards/dicom/wrap/identity.ts'
 import { joinedSource, type NativeFace, unwrap } from '#standards/dicom/wrap/unwrap.ts'
 import { documentKindOf } from '#standards/media/document-kind.ts'
 import type { PlacementMoves } from './placement-desk.ts'
-import { conceptOf, faceIdentityOf, textAt } from './placement-identity.ts'
+import { aloneAs, conceptOf, faceIdentityOf, studyUidOf, textAt } from './placement-identity.ts'
 
 export interface MoveTools {
   readonly reader: Pick<ArchiveReader, 'find' | 'instances'>
@@ -29,8 +30,15 @@ export interface MoveTools {
   /** A sibling that shows images: whose patient and study an encapsulated document takes over. */
   imageOf(studyInstanceUID: string): JsonDataSet | undefined
   receive(arrival: { provenance: Provenance; claims: object; bytes: ArrivedBytes }): Promise<Receipt>
-  /** Hides an instance from the image panel; its bytes stay. @returns how many were hidden */
-  hide(instance: StoredInstance, by: string, reason: string): Promise<number>
+  /**
+   * Hides an instance from the image panel.
+   * @param forGood its bytes go with the grace time of deletions; otherwise they stay for `bringBack`
+   */
+  hide(instance: StoredInstance, by: string, reason: string, forGood: boolean): Promise<void>
+  /** Brings what was hidden back, as a new version of the same object. */
+  bringBack(objectId: string, by: string): Promise<void>
+  /** Who owns a document now, for a face that joins no image. */
+  person(patientId: string): FacePatient | undefined
   /** Moves that turn one form into another and are a file each. */
   readonly converters: PlacementConverters
 }
@@ -40,7 +48,7 @@ export interface PlacementConverters {
   /** Pages of scanned paper as one PDF. */
   paper(pages: readonly (ByteSource & { close(): void })[]): Promise<Uint8Array>
   /** The DICOM waveform of an annotated ECG, a Part 10 file. */
-  waveform(aecg: ByteSource, sibling: JsonDataSet | undefined, document: StoredDocument): Promise<Uint8Array>
+  waveform(aecg: ByteSource, identity: FaceIdentity): Promise<Uint8Array>
 }
 
 /** Larger originals are not copied through memory: such a face is not made, and the problem is told. */
@@ -176,10 +184,18 @@ export function createPlacementMoves(tools: MoveTools): PlacementMoves {
 
   async function waveformFace(objectId: string, decision: PlacementDecision): Promise<string[]> {
     const document = documentOf(objectId)
-    const sibling = document.studyInstanceUID === null ? undefined : tools.imageOf(document.studyInstanceUID)
+    const study = document.studyInstanceUID ?? studyUidOf(document)
+    const sibling = tools.imageOf(study)
+    const owner = document.patientId === null ? undefined : tools.person(document.patientId)
+    if (sibling === undefined && owner === undefined) {
+      throw new ArchiveError('document.incomplete', 'nobody knows whose annotated ECG this is', {
+        hint: 'Name its patient on the metadata worklist.',
+      })
+    }
+    const identity = faceIdentityOf(document, sibling ?? aloneAs(owner), study, 'ECG waveform')
     const source = contentOf(document)
     try {
-      return [await receive(await tools.converters.waveform(source, sibling, document), document, decision)]
+      return [await receive(await tools.converters.waveform(source, identity), document, decision)]
     } finally {
       source.close()
     }
@@ -199,7 +215,10 @@ export function createPlacementMoves(tools: MoveTools): PlacementMoves {
     return receipt.objectId
   }
 
-  async function paper(instances: readonly string[], decision: PlacementDecision): Promise<string[]> {
+  async function paper(
+    { instances, hide }: Extract<PlacementEffect, { do: 'paper' }>,
+    decision: PlacementDecision,
+  ): Promise<string[]> {
     const pages = await Promise.all(instances.map(instanceOf))
     const [first] = pages
     if (first === undefined) return []
@@ -212,6 +231,8 @@ export function createPlacementMoves(tools: MoveTools): PlacementMoves {
     }
     const objectId = await submit(bytes, statementOf(first, tools.dataSetOf(first)), 'application/pdf', decision)
     for (const page of pages) await relate('rendition', page.objectId, objectId, decision)
+    const cause = causeOf(decision)
+    if (hide) for (const page of pages) await tools.hide(page, cause.by, cause.reason, false)
     return [objectId]
   }
 
@@ -241,7 +262,7 @@ export function createPlacementMoves(tools: MoveTools): PlacementMoves {
           await relate('replaces', effect.document, effect.of, decision)
           return [`replaces ${effect.document} ${effect.of}`]
         case 'paper':
-          return paper(effect.instances, decision)
+          return paper(effect, decision)
         case 'pointer':
           // The other system is told by whoever accepts; here the pages are only listed under it.
           return effect.instances.map((id) => `pointer ${id} ${effect.system}`)
@@ -265,10 +286,11 @@ export function createPlacementMoves(tools: MoveTools): PlacementMoves {
           continue
         }
         const instance = await tools.reader.find(made, EVERYTHING)
-        if (instance !== undefined) await tools.hide(instance, cause.by, cause.reason)
+        if (instance !== undefined) await tools.hide(instance, cause.by, cause.reason, true)
       }
       if (decision.effect.do === 'paper') {
         for (const from of decision.effect.instances) {
+          if (decision.effect.hide) await tools.bringBack(from, cause.by)
           for (const to of decision.made) {
             await documents.decide([{ is: 'unrelate', relation: { kind: 'rendition', from, to } }], cause)
           }

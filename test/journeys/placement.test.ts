@@ -6,7 +6,17 @@ import { loadConfig } from '#config.ts'
 import { EVERYTHING } from '#model/visibility.ts'
 import { type Archive, openArchive } from '../../src/app.ts'
 import { type Elements, namedUid, part10 } from '../fixtures/dicom-builder.ts'
-import { cdaObject, cdaXml, ctDose, ctImage, doseScreen, pdfObject, STUDY, twelveLeadEcg } from '../fixtures/objects.ts'
+import {
+  cdaObject,
+  cdaXml,
+  ctDose,
+  ctImage,
+  doseScreen,
+  pdfObject,
+  STUDY,
+  secondaryCapture,
+  twelveLeadEcg,
+} from '../fixtures/objects.ts'
 import { plainPdf } from '../fixtures/pdf.ts'
 import { temporaryDirectory } from '../live/server.ts'
 
@@ -182,4 +192,25 @@ test('a dose page is proposed until the site has labelled enough, then acts', as
   await settled()
   assert.equal(archive.placementDecisions.ofObject(page)[0]?.made.length, 1)
   await assert.rejects(archive.placement.accept(proposed?.id ?? '', 'ann'), /is acting/)
+})
+
+test('scanned paper becomes one PDF document once a person says so; undo brings the scans back', async () => {
+  const one = study('placement-paper')
+  const more = { ConversionType: 'SD', SeriesDescription: 'Consent form', Modality: 'OT' }
+  const scan = await store(secondaryCapture({ columns: 827, rows: 1169, more }, one))
+  await settled()
+  const [proposed] = archive.placementDecisions.ofObject(scan)
+  assert.equal(`${proposed?.effect.do} ${proposed?.state}`, 'paper proposed')
+  const before = await archive.reader.find(scan, EVERYTHING)
+  assert.ok(before)
+  await archive.placement.accept(proposed?.id ?? '', 'ann')
+  await settled()
+  const [document] = await documentsOf(before.studyInstanceUID)
+  assert.equal(document?.kind, 'pdf')
+  assert.equal(await archive.reader.find(scan, EVERYTHING), undefined, 'the scan left the image panel')
+  await archive.placement.undo(proposed?.id ?? '', 'ann', 'it was a drawing')
+  await settled()
+  assert.deepEqual(await documentsOf(before.studyInstanceUID), [])
+  const again = await archive.reader.find(before.sopInstanceUID, EVERYTHING)
+  assert.equal(again?.digests.dataSet, before.digests.dataSet)
 })

@@ -27,8 +27,19 @@ export interface SituationReader {
   study(studyInstanceUID: string): Situation
   /** A document that belongs to no study, with what shares its order. Undefined when there is none. */
   document(objectId: string): Situation | undefined
+  /** Who a patient is, in words of DICOM. */
+  person(patientId: string): Person | undefined
   /** Studies in order of their keys, for a dry run or a survey. */
   studies(after: number, limit: number): readonly { readonly key: number; readonly studyInstanceUID: string }[]
+}
+
+/** As a DICOM object names its patient. */
+export interface Person {
+  readonly name: string
+  readonly id: string
+  readonly issuer: string
+  readonly birthDate: string
+  readonly sex?: 'F' | 'M' | 'O'
 }
 
 interface InstanceRow {
@@ -141,6 +152,15 @@ export function createSituationReader(db: Database): SituationReader {
               JSON.stringify(numbers.map(({ id }) => id)),
             )
       return { studyInstanceUID: null, instances: [], documents, imageCount: 0 }
+    },
+    person(patientId) {
+      const row = db.get<{ issuer: string; identifier: string; name: string; birth_date: string; sex: string }>(
+        'select issuer, identifier, name, birth_date, sex from patient where id = ?',
+        patientId,
+      )
+      if (row === undefined) return undefined
+      const { issuer, identifier: id, name, birth_date: birthDate, sex } = row
+      return { name, id, issuer, birthDate, ...(sex === 'F' || sex === 'M' || sex === 'O' ? { sex } : {}) }
     },
     studies(after, limit) {
       return db.all(

@@ -74,7 +74,7 @@ export const scannedPaper: PlacementRule = {
             ? ({ do: 'pointer', instances: ids, system } as const)
             : wrappedPdf
               ? ({ do: 'unwrap', instance: first.one.objectId } as const)
-              : ({ do: 'paper', instances: ids } as const)
+              : ({ do: 'paper', instances: ids, hide: parameters['hideScans'] !== false } as const)
         return [
           {
             objectId: first.one.objectId,
