@@ -215,6 +215,41 @@ test('Orthanc: we send, find, get and move; it finds and retrieves from us', asy
   assert.equal((held as unknown as string[]).length, other.instances)
 })
 
+test('several associations of ours at dcmqrscp and at Orthanc at once, and of theirs at us', async () => {
+  const some = studies.toSorted((a, b) => b.instances - a.instances).slice(0, 4)
+  const titles = ['QRSCP', ...(orthanc === null ? [] : ['ORTHANC'])]
+  const sends = titles.flatMap((title) =>
+    some.map(async ({ uid, instances }) => {
+      const sent = await peer('send', title, '--study', uid)
+      const told = sent.lines.at(-1)
+      assert.deepEqual(
+        told,
+        { peer: title, operation: 'send', completed: instances, warning: 0, failed: 0 },
+        sent.stdout,
+      )
+    }),
+  )
+  const gets = some.map(async ({ uid, instances }, i) => {
+    const folder = join(out.path, `at-once-${i}`)
+    mkdirSync(folder)
+    await dcmtk('getscu', [
+      ...['-S', '-aec', 'DIPTYCH', '127.0.0.1', String(port), '-od', folder],
+      ...['-k', 'QueryRetrieveLevel=STUDY', '-k', `StudyInstanceUID=${uid}`],
+    ])
+    assert.equal(readdirSync(folder).length, instances)
+  })
+  const finds = Array.from({ length: 4 }, async () => {
+    const { pending, final } = answersOf(await find('-S', 'STUDY', 'StudyInstanceUID'))
+    assert.deepEqual([pending, final], [studies.length, 'Success'])
+  })
+  await Promise.all([...sends, ...gets, ...finds])
+  for (const title of titles) {
+    for (const { uid } of some) {
+      assert.equal((await peer('find', title, `StudyInstanceUID=${uid}`)).lines.length, 1, `${title} ${uid}`)
+    }
+  }
+})
+
 test('nothing of all this was a fault of ours', () => {
   assert.equal(server.faults(), '')
 })
