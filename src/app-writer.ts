@@ -153,9 +153,6 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       writer.commit({ instances: [], arrivals: [], flushed: segments.flushed() })
     })
 
-  const quarantine = createDesk({
-    store: held,
-    vault,
   const exclusively = createTurns()
   const documents = createDocuments({
     ...{ db, journal, held, security, segments, commit, exclusively, termsFor, dropSpool, walk, screen: judge },
@@ -164,6 +161,9 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     changed: (objectIds) => placing.documents(objectIds),
   })
 
+  const quarantine = createDesk({
+    store: held,
+    vault,
     journal,
     spoolDirectory: folder('spool'),
     restore: (arrival, how) => documents.walk.restore(arrival, how),
