@@ -8,6 +8,7 @@ import { after, test } from 'node:test'
 import { memorySource } from '#standards/byte-source.ts'
 import { openPart10 } from '#standards/dicom/open.ts'
 import { pagesOf } from '#standards/dicom/wrap/pages.ts'
+import { openFrameDecoder } from '#standards/media/frame-decoder.ts'
 import { type PdfPage, pdfOfImages } from '#standards/media/pdf-of-images.ts'
 import { part10 } from '../fixtures/dicom-builder.ts'
 import { jpeg } from '../fixtures/jpeg.ts'
@@ -119,18 +120,28 @@ test('paper: ghostscript shows every kind of page as it was', { skip }, async ()
   )
 })
 
-test('paper: what dcmtk compressed with RLE decodes to what it was made of', async () => {
-  for (const [name, elements] of Object.entries({ grey: secondaryCapture(), frames: multiFrame(3) })) {
-    const native = part10({ elements })
-    const [from, to] = [join(folder, `${name}.dcm`), join(folder, `${name}.rle.dcm`)]
-    writeFileSync(from, native)
-    await run('dcmcrle', [from, to])
-    const pages = async (bytes: Uint8Array) => {
-      const made: PdfPage[] = []
-      for await (const page of pagesOf(openPart10(memorySource(bytes)))) made.push(page)
-      return made
+// Each writes without loss, so that the pages must be the very same.
+const compressors = [['dcmcrle'], ['dcmcjpls'], ['dcmcjpeg', '+e1'], ['dcmcjpeg', '+el']] as const
+
+test('paper: what dcmtk compressed decodes to what it was made of', async () => {
+  const decoder = openFrameDecoder()
+  const pages = async (bytes: Uint8Array) => {
+    const made: PdfPage[] = []
+    for await (const page of pagesOf(openPart10(memorySource(bytes)), { decode: decoder.decode })) made.push(page)
+    return made
+  }
+  try {
+    for (const [name, elements] of Object.entries({ grey: secondaryCapture(), frames: multiFrame(3) })) {
+      const native = part10({ elements })
+      const [from, to] = [join(folder, `${name}.dcm`), join(folder, `${name}.packed.dcm`)]
+      writeFileSync(from, native)
+      for (const [program, ...options] of compressors) {
+        await run(program, [...options, from, to])
+        assert.deepEqual(await pages(readFileSync(to)), await pages(native), `${program} ${name}`)
+      }
     }
-    assert.deepEqual(await pages(readFileSync(to)), await pages(native))
+  } finally {
+    await decoder.close()
   }
 })
 

@@ -77,7 +77,10 @@ function binaryType(head: Uint8Array): DocumentType['is'] | null {
   if (bytes[0] === 0x47 && bytes[188] === 0x47 && bytes[376] === 0x47) return 'mpeg'
   if (bytes.toString('latin1', 4, 8) === 'ftyp') return brandType(bytes)
   const pdf = bytes.indexOf('%PDF-')
-  return pdf >= 0 && pdf < PDF_HEADER_WITHIN ? 'pdf' : null
+  if (pdf < 0 || pdf >= PDF_HEADER_WITHIN) return null
+  // A PDF header in a comment does not make a CDA a PDF.
+  const other = pdf === 0 ? null : textType(head)
+  return other === 'cda' || other === 'fhir' || other === 'aecg' ? other : 'pdf'
 }
 
 /** By the brands of the file type box. ISO/IEC 14496-12 section 4.3. */
@@ -114,9 +117,21 @@ function textType(head: Uint8Array): DocumentType['is'] | null {
   return modelType(text) ?? 'text'
 }
 
+/** From the first `<` that begins neither a comment nor a processing instruction; each end is looked for once. */
+function withoutProlog(text: string): string {
+  let at = text.indexOf('<')
+  while (at >= 0) {
+    const close = text.startsWith('<!--', at) ? '-->' : text.startsWith('<?', at) ? '?>' : null
+    if (close === null) return text.slice(at)
+    const end = text.indexOf(close, at + 2)
+    at = end < 0 ? -1 : text.indexOf('<', end + close.length)
+  }
+  return ''
+}
+
 function markupType(text: string): DocumentType['is'] | null {
   // Comments, processing instructions and declarations may stand before the root element.
-  const plain = text.replace(/<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, '')
+  const plain = withoutProlog(text)
   if (/^\s*(?:<!doctype\s+html|<html[\s>])/i.test(plain)) return 'html'
   const root = /<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)([^>]*)/.exec(plain)
   if (root === null) return null

@@ -25,10 +25,12 @@ const PROFILES: { readonly [code: number]: Mpeg2Video['profile'] } = {
 }
 const LEVELS: { readonly [code: number]: Mpeg2Video['level'] } = { 4: 'high', 6: 'high-1440', 8: 'main', 10: 'low' }
 const CHUNK_BYTES = 1024 * 1024
+/** Bytes that are no packet, in a whole program stream: what is damaged more than that is not read on. */
+const JUNK_BYTES_MAX = 1024 * 1024
 
 /**
  * Reads a whole MPEG-2 stream once: what its first sequence header says, and how many pictures follow. Two fields are
- * one frame.
+ * one frame. It takes as long as reading the stream does: nothing for a thread that others wait for.
  * @returns null when no MPEG-2 sequence is found: MPEG-1 has no sequence extension
  */
 export function readMpeg2(source: ByteSource): Mpeg2Video | null {
@@ -39,6 +41,28 @@ export function readMpeg2(source: ByteSource): Mpeg2Video | null {
     container === 'transport' ? transport(source) : container === 'program' ? program(source) : chunks(source)
   for (const part of parts) scan.push(part)
   return scan.result(container)
+}
+
+function partsOf(container: Mpeg2Video['container'], source: ByteSource): Generator<Uint8Array> {
+  if (container === 'elementary') return chunks(source)
+  return container === 'transport' ? transport(buffered(source)) : program(buffered(source))
+}
+
+/** Packets are small and many: they are cut out of one large read. */
+function buffered(source: ByteSource): ByteSource {
+  if (source.memory !== undefined) return source
+  let from = 0
+  let held = new Uint8Array(0)
+  return {
+    size: source.size,
+    read: (start, end) => {
+      if (start < from || Math.min(end, source.size) > from + held.length) {
+        from = start
+        held = new Uint8Array(source.read(start, Math.max(end, start + CHUNK_BYTES)))
+      }
+      return held.subarray(start - from, end - from)
+    },
+  }
 }
 
 function containerOf(source: ByteSource): Mpeg2Video['container'] | null {
@@ -61,10 +85,12 @@ function pesHeaderBytes(packet: Uint8Array): number {
 function* program(source: ByteSource): Generator<Uint8Array> {
   let wanted: number | null = null
   let at = 0
-  while (at + 4 <= source.size) {
+  let junk = 0
+  while (at + 4 <= source.size && junk < JUNK_BYTES_MAX) {
     const head = new Uint8Array(source.read(at, at + 14))
     if (head[0] !== 0 || head[1] !== 0 || head[2] !== 1) {
       at += 1
+      junk += 1
       continue
     }
     const id = head[3] ?? 0

@@ -160,7 +160,11 @@ test('page: other codecs are the decoder of the caller', async () => {
     pages(elements, syntax),
     (thrown) => thrown instanceof ConversionError && /4\.90/.test(thrown.reason),
   )
-  const decode: FrameDecoder = async () => ({ pixels: Uint8Array.of(9, 8, 7, 6), photometric: 'MONOCHROME2' })
+  const decode: FrameDecoder = async () => ({
+    pixels: Uint8Array.of(9, 8, 7, 6),
+    photometric: 'MONOCHROME2',
+    planar: false,
+  })
   const [page] = await pages(elements, syntax, decode)
   assert.deepEqual(page?.kind === 'pixels' ? [...page.pixels] : [], [9, 8, 7, 6])
 })

@@ -17,7 +17,13 @@ export type FrameDecoder = (
   frame: Uint8Array,
   transferSyntaxUid: string,
   format: PixelFormat,
-) => Promise<{ readonly pixels: Uint8Array; readonly photometric: string }>
+) => Promise<{
+  /** Little endian. */
+  readonly pixels: Uint8Array
+  readonly photometric: string
+  /** Colour by plane. */
+  readonly planar: boolean
+}>
 
 const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98'
 const FRAMES_MAX = 10_000
@@ -79,7 +85,7 @@ async function encapsulated(
   if (uid === ENCAPSULATED_UNCOMPRESSED) return toPage(bytes, format)
   if (decode === undefined) throw new ConversionError('conversion.unsupported', `no decoder for transfer syntax ${uid}`)
   const decoded = await decode(bytes, uid, format)
-  return toPage(decoded.pixels, { ...format, photometric: decoded.photometric, planar: false })
+  return toPage(decoded.pixels, { ...format, photometric: decoded.photometric, planar: decoded.planar })
 }
 
 /** A JPEG that a PDF reader shows by itself: 8 bits, one or three components. */

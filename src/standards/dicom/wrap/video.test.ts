@@ -131,6 +131,37 @@ test('video: every cut of an MP4 is answered, never thrown out of', () => {
   }
 })
 
+test('video: streams that are not in memory are read the same', () => {
+  for (const bytes of [mpeg2(), programStream(mpeg2({ frames: 3000 })), transportStream(mpeg2({ frames: 20_000 }))]) {
+    const memory = memorySource(bytes)
+    const file = { size: memory.size, read: memory.read }
+    assert.deepEqual(videoShape(file), videoShape(memory))
+  }
+})
+
+test('video: above 4 GiB it is cut into fragments, and not a byte of the pictures is read', () => {
+  const start = mp4({ mediaBytes: 0 })
+  const size = 5 * 1024 ** 3
+  const media = Buffer.alloc(16)
+  media.writeUInt32BE(1)
+  media.write('mdat', 4)
+  media.writeBigUInt64BE(BigInt(size - start.length + 8), 8)
+  const head = Buffer.concat([start.subarray(0, -8), media])
+  const source = {
+    size,
+    read: (from: number, to: number) => {
+      assert.ok(to <= 70_000, 'only the beginning is read')
+      const bytes = Buffer.alloc(Math.max(0, to - from))
+      head.copy(bytes, 0, from)
+      return bytes
+    },
+  }
+  const face = wrapVideo(source, identityOf(head))
+  assert.equal(face.transferSyntaxUid, `${UID}102.1`)
+  assert.ok(face.lengthBytes > size && face.lengthBytes < size + 8192)
+  assert.equal(face.pieces.filter((piece) => !(piece instanceof Uint8Array)).length, 2)
+})
+
 test('video: the movie box says how a player turns it', () => {
   assert.equal(readMp4(memorySource(mp4()))?.rotation, 0)
   assert.equal(readMp4(memorySource(mp4({ turned: true })))?.rotation, 90)
