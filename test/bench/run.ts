@@ -9,11 +9,11 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { startServer, temporaryDirectory } from '../live/server.ts'
-import { cStoreRow } from './dimse-rows.ts'
 import { importRow, largeStoreRow, startRow } from './extra-rows.ts'
 import { orthancIsHere, type Peer, startOrthanc } from './orthanc.ts'
 import { queryFigures } from './query-rows.ts'
 import { corpus, type Figures, readRow, storeMultiFrame, storeRow, storeSeries } from './rows.ts'
+import { storeFigures } from './store-rows.ts'
 
 const { values } = parseArgs({
   options: {
@@ -57,26 +57,8 @@ async function compare(peer: Peer): Promise<void> {
     if (!wanted(row)) return
     keep(await work())
   }
-  // First use of memory and code is slow everywhere: warm up before timing.
-  await storeRow('tiny', peer, corpus('tiny', 200))
-  for (const kind of ['tiny', 'mixed'] as const) {
-    const count = Math.round((kind === 'tiny' ? 4000 : 1500) * scale)
-    await note(`store ${kind}`, () => storeRow(kind, peer, corpus(kind, count)))
-  }
-  if (wanted('c-store')) {
-    await cStoreRow('tiny', peer, corpus('tiny', 100), 1)
-    for (const [associations, window] of [
-      [1, 1],
-      [4, 1],
-      [1, 16],
-    ] as const) {
-      for (const kind of ['tiny', 'mixed'] as const) {
-        const count = Math.round((kind === 'tiny' ? 800 : 400) * Math.max(associations, window / 4) * scale)
-        await note(`c-store ${kind}`, () => cStoreRow(kind, peer, corpus(kind, count), associations, window))
-      }
-    }
-  }
   if (wanted('search')) {
+    await storeRow('tiny', peer, corpus('tiny', 200))
     await note('search list', () => readRow('study list, 25 rows', peer, '/studies?limit=25', Math.round(200 * scale)))
     await note('search id', () =>
       readRow(
@@ -136,14 +118,14 @@ async function compare(peer: Peer): Promise<void> {
 const makers = values.only === 'query' ? [] : orthancIsHere() ? [startOrthanc, diptych] : [diptych]
 if (!orthancIsHere()) say('Orthanc is not installed: only our own side is measured')
 const guarantees: string[] = []
-for (const make of makers) {
-  const peer = await make()
-  guarantees.push(`${peer.name}: ${peer.guarantees}`)
-  try {
-    await compare(peer)
-  } finally {
-    await peer.stop()
-  }
+const running: Peer[] = []
+try {
+  for (const make of makers) running.push(await make())
+  for (const peer of running) guarantees.push(`${peer.name}: ${peer.guarantees}`)
+  await storeFigures(running, scale, wanted, keep)
+  for (const peer of running) await compare(peer)
+} finally {
+  for (const peer of running) await peer.stop()
 }
 if (wanted('query')) await queryFigures(scale, Math.round(Number(values.more) * scale), keep)
 if (wanted('import')) figures.push(await importRow(Math.round(10_000 * scale)))

@@ -374,9 +374,7 @@ export function createTree(db: Database, table: SearchableTable, derivation: Stu
     }
     for (const study of dirtyStudies) {
       if (study.instances === 0) removeStudy(study)
-      else {
-        writeCounts(study)
-      }
+      else writeCounts(study)
     }
     dirty.clear()
     dirtyStudies.clear()
