@@ -27,7 +27,9 @@ import { overlayChanges } from '#operations/overlay-changes.ts'
 import { PatientDesk } from '#operations/patient-desk.ts'
 import { authenticator } from '#security/authenticate.ts'
 import { startSpoolThread } from '#storage/spool-sink.ts'
-import { type Archive, reserveBytes } from './app.ts'
+import type { Archive } from './app.ts'
+import { serveDocuments } from './app-document-routes.ts'
+import { openFhir } from './app-fhir.ts'
 import { hl7Limits } from './app-hl7.ts'
 
 /** How long after the start the spool thread is started, in milliseconds. */
@@ -104,6 +106,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     }),
     ...messageRoutes(archive.messages, config.limits.queryResults),
     ...uploadRoutes(uploads),
+    ...serveDocuments(archive),
     demoRoute(intake),
     ...searchRoutes(reader),
     ...retrieveRoutes({

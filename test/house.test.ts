@@ -17,6 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'cli',
     'app.ts',
     'app-documents.ts',
+    'app-document-routes.ts',
     'app-maintenance.ts',
     'app-server.ts',
     'app-dimse.ts',

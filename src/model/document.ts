@@ -14,28 +14,31 @@ export interface Code {
 }
 
 /** Told from the bytes, never from a name. standards/media/document-kind.ts. */
-export type DocumentKindWord =
-  | 'pdf'
-  | 'cda'
-  | 'fhir-document'
-  | 'jpeg'
-  | 'png'
-  | 'gif'
-  | 'tiff'
-  | 'heic'
-  | 'mp4'
-  | 'quicktime'
-  | 'mpeg'
-  | 'text'
-  | 'rtf'
-  | 'html'
-  | 'xml'
-  | 'stl'
-  | 'obj'
-  | 'mtl'
-  | 'aecg'
+export const DOCUMENT_KINDS = [
+  'pdf',
+  'cda',
+  'fhir-document',
+  'jpeg',
+  'png',
+  'gif',
+  'tiff',
+  'heic',
+  'mp4',
+  'quicktime',
+  'mpeg',
+  'text',
+  'rtf',
+  'html',
+  'xml',
+  'stl',
+  'obj',
+  'mtl',
+  'aecg',
   /** Kept as it is by policy, nothing told about it. */
-  | 'other'
+  'other',
+] as const
+
+export type DocumentKindWord = (typeof DOCUMENT_KINDS)[number]
 
 /** A person or device that made or signed a document. Absent parts are null. */
 export interface DocumentAuthor {

@@ -1,0 +1,38 @@
+/** The document panel over HTTP: its door and its desk, put together on the main thread. */
+import { documentRoutes } from '#access/desk/document-routes.ts'
+import { documentDoor } from '#arrival/document-door.ts'
+import type { Route } from '#model/route.ts'
+import type { ValueSetTable } from '#placement/value-sets.ts'
+import { createValueSets } from '#placement/value-sets.ts'
+import type { ValueSets } from '#security/document-settings.ts'
+import type { Archive } from './app.ts'
+import { reserveBytes } from './app-start.ts'
+
+/** Value sets of the site, made anew when a setting changed. */
+export function siteValues(archive: Pick<Archive, 'settings'>): () => { sets: ValueSets; table: ValueSetTable } {
+  let known: { version: number; sets: ValueSets; table: ValueSetTable } | null = null
+  return () => {
+    const version = archive.settings.version()
+    if (known?.version === version) return known
+    const sets = archive.settings.get('documents.values')
+    known = { version, sets, table: createValueSets(sets, archive.settings.get('documents.departments')) }
+    return known
+  }
+}
+
+export function serveDocuments(archive: Archive): readonly Route[] {
+  const { config, reader, segments, documents, documentDesk, ledger } = archive
+  const values = siteValues(archive)
+  return [
+    ...documentRoutes({
+      ...{ documents, segments, ledger, values, desk: documentDesk, pageMax: config.limits.queryResults },
+      patientIds: (id, issuer) => reader.patientIds(id, issuer),
+    }),
+    documentDoor({
+      desk: documentDesk,
+      spoolDirectory: archive.spoolDirectory,
+      spool: { bytesMax: config.limits.objectSize, reserveBytes: reserveBytes(config, archive.dataDirectory) },
+      values: () => values().table,
+    }),
+  ]
+}
