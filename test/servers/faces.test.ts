@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import sharp from 'sharp'
 import { memorySource } from '#standards/byte-source.ts'
 import { joinPieces } from '#standards/dicom/pieces.ts'
 import { wrapAecg } from '#standards/dicom/wrap/aecg-waveform.ts'
@@ -14,6 +15,7 @@ import type { DicomFace } from '#standards/dicom/wrap/face.ts'
 import type { FaceIdentity } from '#standards/dicom/wrap/identity.ts'
 import { wrapJpeg, wrapPixels } from '#standards/dicom/wrap/photograph.ts'
 import { wrapVideo } from '#standards/dicom/wrap/video.ts'
+import { decodePicture } from '#standards/media/picture-decoder.ts'
 import { aecg } from '../fixtures/aecg.ts'
 import { jpeg } from '../fixtures/jpeg.ts'
 import { plainPdf } from '../fixtures/pdf.ts'
@@ -122,6 +124,17 @@ test('faces: dcmtk decodes a photograph to the colours it was made of', async ()
       assert.ok(Math.abs((pixels[channel] ?? 0) - value) < 8, `${pixels[channel]} for ${value}`)
     }
   }
+})
+
+test('faces: a PNG keeps its pixels', async () => {
+  const pixels = Buffer.from(Array.from({ length: 9 * 5 * 3 }, (_, index) => (index * 11) % 256))
+  const png = await sharp(pixels, { raw: { width: 9, height: 5, channels: 3 } })
+    .png()
+    .toBuffer()
+  const face = wrapPixels(await decodePicture(memorySource(png)), identityOf(png), { anatomicRegion: hand })
+  const out = join(folder, 'png.ppm')
+  await run('dcm2pnm', ['+op', await judged('png', face), out])
+  assert.deepEqual(readFileSync(out).subarray(-pixels.length), pixels)
 })
 
 test('faces: decoded pixels', async () => {

@@ -203,6 +203,23 @@ test('unwrap: a CDA comes out as CDA, and its base64 body as what it is', () => 
   assert.throws(() => cdaBody(Buffer.from('<Other/>')), refused('conversion.type'))
 })
 
+test('CDA body: text in the XML, a digest that fits or does not, a compressed one, a reference', () => {
+  const cda = (attributes: string, body: string) =>
+    Buffer.from(
+      `<ClinicalDocument xmlns="urn:hl7-org:v3"><component><nonXMLBody><text ${attributes}>${body}</text></nonXMLBody></component></ClinicalDocument>`,
+    )
+  const plain = cdaBody(cda('mediaType="text/plain"', ' Dear &lt;you&gt;\n'))
+  assert.deepEqual([Buffer.from(plain?.bytes ?? []).toString(), plain?.exact], ['Dear <you>', false])
+  const digest = createHash('sha1').update('ABC').digest('base64')
+  assert.equal(cdaBody(cda(`representation="B64" integrityCheck="${digest}"`, 'QUJD'))?.exact, true)
+  assert.throws(
+    () => cdaBody(cda(`representation="B64" integrityCheck="${digest}"`, 'QUJE')),
+    refused('conversion.malformed'),
+  )
+  assert.throws(() => cdaBody(cda('representation="B64" compression="GZ"', 'QUJD')), refused('conversion.unsupported'))
+  assert.equal(cdaBody(cda('mediaType="application/pdf"', '<reference value="a.pdf"/>')), undefined)
+})
+
 test('unwrap: an object of pixels has no native face', () => {
   assert.equal(unwrap(openPart10(memorySource(part10({ elements: secondaryCapture() })))), undefined)
 })
