@@ -7,8 +7,9 @@ import type { ErrorLog } from '#access/http-server-problem.ts'
 import { storeService } from '#arrival/c-store.ts'
 import type { DimseService } from '#model/dimse-service.ts'
 import { originatorOf } from '#security/originators.ts'
-import { type Archive, reserveBytes } from './app.ts'
+import type { Archive } from './app.ts'
 import { exchangeServices } from './app-exchange.ts'
+import { reserveBytes } from './app-start.ts'
 
 /**
  * Opens the DICOM door.

@@ -31,6 +31,7 @@ import type { Archive } from './app.ts'
 import { serveDocuments } from './app-document-routes.ts'
 import { openFhir } from './app-fhir.ts'
 import { hl7Limits } from './app-hl7.ts'
+import { reserveBytes } from './app-start.ts'
 
 /** How long after the start the spool thread is started, in milliseconds. */
 const SPOOL_THREAD_MS = 500

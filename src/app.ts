@@ -1,11 +1,10 @@
 /** Puts the archive together: the only file, with app-writer.ts, that names adapters. */
-import { mkdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Config } from '#config.ts'
-import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createDocumentReader } from '#index/sqlite/document-reader.ts'
+import { createFhirReader } from '#index/sqlite/fhir-reader.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createMessageReader } from '#index/sqlite/message-store.ts'
@@ -14,6 +13,7 @@ import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { DocumentDesk, DocumentReader } from '#model/document-desk.ts'
+import type { FhirReader } from '#model/fhir-reader.ts'
 import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
 import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
@@ -31,12 +31,12 @@ import { openSegmentReader, type SegmentReader } from '#storage/segment-files.ts
 import { createExchange, type Exchange } from './app-exchange.ts'
 import { createMaintenance, type Maintenance } from './app-maintenance.ts'
 import { createStateReader } from './app-reconciliation.ts'
-import { type Caller, callRemote } from './remote.ts'
+import { type StartedWriter, startWriter, type WriterOptions } from './app-start.ts'
+import type { Caller } from './remote.ts'
 
-export interface ArchiveOptions {
-  /** Owned by this process: the caller holds its lock. */
-  readonly dataDirectory: string
-  readonly config: Config
+export interface ArchiveOptions extends WriterOptions {
+  /** A writer that was started already, so that both threads load at the same time. */
+  readonly writer?: Promise<StartedWriter>
 }
 
 /** What the writer worker can be asked besides the walk. */
@@ -78,6 +78,8 @@ export interface Archive {
   readonly messages: MessageReader
   /** The document panel: reads here; submissions and decisions in the writer. */
   readonly documents: DocumentReader
+  /** Patients, studies, visits and orders as FHIR lists them. */
+  readonly fhir: FhirReader
   readonly documentDesk: DocumentDesk
   readonly reader: ArchiveReader
   readonly segments: SegmentReader
@@ -100,15 +102,12 @@ export interface Archive {
 }
 
 /**
- * Opens the archive: migrates, recovers, starts the writer worker.
+ * Opens the archive: starts the writer worker, which migrates and recovers, unless it was started already.
  * @throws ArchiveError 'archive.newer', 'storage.damaged', 'archive.failed'
  */
 export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const { dataDirectory, config } = options
-  for (const folder of ['segments', 'spool', 'quarantine', 'keys', 'uploads']) {
-    mkdirSync(join(dataDirectory, folder), { recursive: true, mode: 0o700 })
-  }
-  const { worker, caller } = await startWriter(options)
+  const { worker, caller } = await (options.writer ?? startWriter({ dataDirectory, config }))
   let db: Database | undefined
   try {
     db = openDatabase(join(dataDirectory, 'diptych.db'), { readOnly: true })
@@ -151,6 +150,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
         find: (sequence) => findJournalEntryIn(join(dataDirectory, 'segments'), sequence),
       }),
       documents: createDocumentReader(db),
+      fhir: createFhirReader(db),
       documentDesk: caller.service<DocumentDesk>('documents'),
       reader,
       segments,
@@ -178,34 +178,4 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       },
     }
   }
-}
-
-/** Bytes kept free on the volume: as configured, else 2 % of it, at most 1 GiB. contract.md. */
-export function reserveBytes(config: Config, dataDirectory: string): number {
-  if (config.storage.reserve !== undefined) return config.storage.reserve
-  const { blocks, bsize } = statfsSync(dataDirectory)
-  return Math.min(2 ** 30, Math.floor(blocks * bsize * 0.02))
-}
-
-/** Starts the worker and waits until it says that it is ready, or why it is not. */
-function startWriter(options: ArchiveOptions): Promise<{ worker: Worker; caller: Caller }> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./app-writer.ts', import.meta.url), {
-      workerData: options,
-      // A small young generation: buffers handed over are given back soon instead of piling up as garbage.
-      resourceLimits: { maxYoungGenerationSizeMb: 16 },
-    })
-    worker.once('message', (first: { ready: true } | { failed: { code: string; message: string } }) => {
-      if ('failed' in first) {
-        reject(
-          new ArchiveError(first.failed.code as ConstructorParameters<typeof ArchiveError>[0], first.failed.message),
-        )
-        return
-      }
-      const caller = callRemote(worker)
-      worker.once('exit', () => caller.fail(new ArchiveError('archive.failed', 'the writer ended')))
-      resolve({ worker, caller })
-    })
-    worker.once('error', (error) => reject(error))
-  })
 }

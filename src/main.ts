@@ -5,8 +5,6 @@ import { join, resolve } from 'node:path'
 import { ArchiveError } from '#errors.ts'
 import { helpOf, helpOfAll, parseCommandLine } from './cli/arguments.ts'
 import { type Command, type ExitStatus, type Given, isSet, text, UsageError } from './cli/command.ts'
-import { archiveCommands, commands } from './cli/commands.ts'
-import { runInOwner } from './cli/owner.ts'
 import { Terminal } from './cli/terminal.ts'
 
 /** Runs one command line and ends the process with its exit status. contract.md, Commands. */
@@ -16,6 +14,9 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 async function run(argv: readonly string[]): Promise<ExitStatus> {
   const [name, ...rest] = argv
+  // The server answers sooner when it does not load what only other commands need.
+  if (name === 'serve') return start((await import('./cli/commands/serve.ts')).serveCommand, rest)
+  const { commands } = await import('./cli/commands.ts')
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(`${helpOfAll(commands, version())}\n`)
     return name === undefined ? 1 : 0
@@ -29,6 +30,10 @@ async function run(argv: readonly string[]): Promise<ExitStatus> {
     process.stderr.write(`diptych: there is no command ${name}. diptych --help lists them.\n`)
     return 1
   }
+  return start(command, rest)
+}
+
+async function start(command: Command, rest: readonly string[]): Promise<ExitStatus> {
   let given: Given
   try {
     given = parseCommandLine(command, rest, process.cwd())
@@ -57,6 +62,10 @@ async function execute(command: Command, given: Given): Promise<ExitStatus> {
     const data = resolve(text(given, 'data') ?? 'data')
     if (command.runs === 'here') return await command.run(data, given, terminal.emit, stop.signal)
     if (command.keepsNothing === true && !existsSync(data)) passing = mkdtempSync(join(tmpdir(), 'diptych-'))
+    const [{ archiveCommands }, { runInOwner }] = await Promise.all([
+      import('./cli/commands.ts'),
+      import('./cli/owner.ts'),
+    ])
     return await runInOwner(command, passing ?? data, given, terminal.emit, stop.signal, archiveCommands)
   } catch (error) {
     terminal.end()

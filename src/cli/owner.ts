@@ -62,7 +62,7 @@ async function runHere(
   try {
     const { openArchive } = await import('../app.ts') // not needed, so not loaded, when another process owns the data
     archive = await openArchive({ dataDirectory: lock.dataDirectory, config: configurationFor(lock.dataDirectory, {}) })
-    socket = await listenForCommands(lock.dataDirectory, archive, others)
+    socket = await listenForCommands(lock.dataDirectory, archive, async () => others)
     return await runCommand(command, archive, given, emit, signal)
   } finally {
     await socket?.close()

@@ -16,16 +16,16 @@ export interface OwnerSocket {
 /**
  * Listens on `<data>/socket`, for the owner of the directory only (mode 0600): whoever may open it may do all.
  * Call with the data lock held: a socket left by a killed owner is replaced.
+ * @param commands what may be asked for; asked with the first command
  */
 export async function listenForCommands(
   dataDirectory: string,
   archive: Archive,
-  commands: readonly ArchiveCommand[],
+  commands: () => Promise<readonly ArchiveCommand[]>,
 ): Promise<OwnerSocket> {
-  const byName = new Map(commands.map((command) => [command.name, command]))
   const underWay = new Set<Promise<void>>()
   const server = createServer((socket) => {
-    const serving = serve(socket, archive, byName).finally(() => underWay.delete(serving))
+    const serving = serve(socket, archive, commands).finally(() => underWay.delete(serving))
     underWay.add(serving)
   })
   const address = socketAddress(dataDirectory)
@@ -50,7 +50,11 @@ export async function listenForCommands(
   }
 }
 
-async function serve(socket: Socket, archive: Archive, commands: ReadonlyMap<string, ArchiveCommand>): Promise<void> {
+async function serve(
+  socket: Socket,
+  archive: Archive,
+  commands: () => Promise<readonly ArchiveCommand[]>,
+): Promise<void> {
   const stop = new AbortController()
   socket.on('error', () => stop.abort()) // the caller is gone; its command stops as if interrupted
   socket.on('close', () => stop.abort())
@@ -65,7 +69,7 @@ async function serve(socket: Socket, archive: Archive, commands: ReadonlyMap<str
     const asked = first.value as Asked
     if (!('command' in asked)) throw new UsageError('a command was expected')
     void awaitInterrupt(lines, stop)
-    const command = commands.get(asked.command)
+    const command = (await commands()).find(({ name }) => name === asked.command)
     if (command === undefined) throw new UsageError(`the owner of the data directory has no command ${asked.command}`)
     await answer({ exit: await runCommand(command, archive, asked.given, (line) => answer({ line }), stop.signal) })
   } catch (error) {

@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pino } from 'pino'
 import type { DimseServer } from '#access/dimse/dimse-server.ts'
 import type { Hl7Server } from '#arrival/hl7v2-server.ts'
 import type { Archive } from '../../app.ts'
+import { type StartedWriter, startWriter } from '../../app-start.ts'
 import type { Config } from '../../config.ts'
 import { type Emit, type Flag, type Given, isSet, type OwnCommand, text, UsageError } from '../command.ts'
-import { archiveCommands } from '../commands.ts'
 import { configurationFor } from '../configuration.ts'
 import { lockDataDirectory } from '../data-lock.ts'
 import { listenForCommands } from '../socket-server.ts'
@@ -41,8 +40,8 @@ export const serveCommand: OwnCommand = {
     })
     const lock = lockDataDirectory(dataDirectory)
     try {
-      const { openArchive } = await import('../../app.ts')
-      const archive = await openArchive({ dataDirectory: lock.dataDirectory, config })
+      const writer = startWriter({ dataDirectory: lock.dataDirectory, config })
+      const archive = await openBeside(writer, lock.dataDirectory, config)
       try {
         await run(archive, config, dataDirectory, given, emit, signal)
       } finally {
@@ -55,6 +54,21 @@ export const serveCommand: OwnCommand = {
   },
 }
 
+/** Loads what this thread needs while the writer loads, migrates and recovers on its own. */
+async function openBeside(writer: Promise<StartedWriter>, dataDirectory: string, config: Config): Promise<Archive> {
+  const loaded = Promise.all([import('../../app.ts'), loadDoors()])
+  // Whichever fails first is told; a writer that came up nevertheless is not left behind.
+  const [[{ openArchive }]] = await Promise.all([loaded, writer]).catch(async (error: unknown) => {
+    const [started] = await Promise.allSettled([writer])
+    if (started.status === 'fulfilled') await started.value.worker.terminate()
+    throw error
+  })
+  return openArchive({ dataDirectory, config, writer })
+}
+
+const loadDoors = () =>
+  Promise.all([import('pino'), import('../../app-server.ts'), import('../../app-dimse.ts'), import('../../app-hl7.ts')])
+
 async function run(
   archive: Archive,
   config: Config,
@@ -64,17 +78,15 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   const open = isSet(given, 'open')
+  const [{ pino }, { serve }, { serveDimse }, { serveHl7 }] = await loadDoors()
   const log = pino({ level: config.log.level }, pino.destination({ dest: 2, sync: true }))
-  const { serve } = await import('../../app-server.ts')
-  const { serveDimse } = await import('../../app-dimse.ts')
-  const { serveHl7 } = await import('../../app-hl7.ts')
   const served = config.http.port === 'off' ? null : await serve(archive, { open, log })
   let dimse: Awaited<ReturnType<typeof serveDimse>> = null
   let hl7: Hl7Server | null = null
   try {
     dimse = await serveDimse(archive, log)
     hl7 = await serveHl7(archive, log)
-    const socket = await listenForCommands(archive.dataDirectory, archive, archiveCommands)
+    const socket = await listenForCommands(archive.dataDirectory, archive, allCommands)
     try {
       const url = served?.http.url ?? null
       const base = config.http.publicBaseUrl ?? url
@@ -101,6 +113,9 @@ async function run(
     await Promise.all([served?.close(DRAIN_MS), dimse?.close(DRAIN_MS), hl7?.close(DRAIN_MS)])
   }
 }
+
+/** Commands that others may ask for: loaded with the first of them, not with the server. */
+const allCommands = async () => (await import('../commands.ts')).archiveCommands
 
 /** How often the writer is asked whether it is there, in milliseconds. */
 const WATCH_MS = 5_000
