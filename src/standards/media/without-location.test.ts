@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import zlib from 'node:zlib'
+import sharp from 'sharp'
 import {
   box,
   exifBlock,
@@ -10,6 +11,7 @@ import {
   LATITUDE_BYTES,
   pngPhotograph,
   tiffPhotograph,
+  XMP_PACKET,
 } from '../../../test/fixtures/photographs.ts'
 import { type ByteSource, memorySource } from '../byte-source.ts'
 import { joinPieces } from '../dicom/pieces.ts'
@@ -141,6 +143,27 @@ test('XMP: names under any prefix, in either quote, in elements and nested', () 
 test('IPTC: only records of places', () => {
   const records = Buffer.from('\x1c\x02\x5a\0\x04Bern\x1c\x02\x69\0\x05Title\x1c\x02\x5a\xff\xff', 'latin1')
   assert.deepEqual(iptcLocations(records), [{ start: 5, end: 9 }])
+})
+
+test('without location: pictures of another writer, decoded by it before and after', async () => {
+  const picture = () =>
+    sharp({ create: { width: 32, height: 16, channels: 3, background: '#a04020' } })
+      .withExif({ IFD0: { Make: 'M' }, IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '46/1 57/1 11/1' } })
+      .withXmp(XMP_PACKET)
+  for (const [word, encoded] of [
+    ['jpeg', picture().jpeg()],
+    ['png', picture().png()],
+    ['tiff', picture().tiff()],
+    ['heic', picture().avif()],
+  ] as const) {
+    const file = await encoded.toBuffer()
+    const after = strip(word, file)
+    assert.ok(after.removed > 0 && after.doubt === null, word)
+    assert.deepEqual(leaks(after.file), [], word)
+    assert.equal(readExif(word, memorySource(after.file))?.hasPosition ?? false, false, word)
+    const pixels = (bytes: Buffer) => sharp(bytes).raw().toBuffer()
+    assert.deepEqual(await pixels(after.file), await pixels(file), word)
+  }
 })
 
 const times: readonly [value: string | null, offset: string | null, is: string | null][] = [

@@ -11,7 +11,7 @@ export interface ReadPdf {
   readonly info: PdfInfo
 }
 
-/** Without a change of its own this module stands beside the thread's; both are `.ts`, or both built. */
+/** The thread is pdf-worker.ts beside this module; both are `.ts`, or both built. */
 const extension = extname(new URL(import.meta.url).pathname)
 
 /**
@@ -47,7 +47,7 @@ function inThread(job: PdfJob, limits: TextLimits): Promise<PdfAnswer> {
       clearTimeout(timer)
       worker.removeAllListeners()
       // What a thread says while it is being ended no longer matters; without a listener it would be thrown.
-      worker.on('error', (late) => void late)
+      worker.on('error', () => undefined)
       void worker.terminate()
       if (outcome instanceof DocumentError) reject(outcome)
       else resolve(outcome)

@@ -2,6 +2,7 @@
  * The thread in which a PDF is read: one document, then it ends. Its author may have meant harm: scripts are not run, no
  * font, image or link is fetched, and nothing is drawn.
  */
+import { fileURLToPath } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
 import { pdfDate } from './pdf-date.ts'
 import type { PdfAnswer, PdfInfo, PdfJob } from './pdf-job.ts'
@@ -17,7 +18,12 @@ async function load() {
   return import('pdfjs-dist/legacy/build/pdf.mjs')
 }
 
-const JOB_NOTE = 'PasswordException'
+const NEEDS_PASSWORD = 'PasswordException'
+/** Character maps of East Asian documents that do not bring their own: files of the package. */
+function characterMaps(): string {
+  return fileURLToPath(new URL('../../cmaps/', import.meta.resolve('pdfjs-dist/legacy/build/pdf.mjs')))
+}
+
 /** Items of one page: a page of print has some thousand. */
 const ITEMS_MAX = 500_000
 
@@ -25,6 +31,7 @@ async function read({ bytes, characters, pages }: PdfJob): Promise<PdfAnswer> {
   const pdfjs = await load()
   const task = pdfjs.getDocument({
     data: bytes,
+    cMapUrl: characterMaps(),
     enableXfa: false,
     disableFontFace: true,
     useSystemFonts: false,
@@ -69,7 +76,7 @@ async function read({ bytes, characters, pages }: PdfJob): Promise<PdfAnswer> {
     return { ok: true, text, truncated: truncated || full, info }
   } catch (thrown) {
     if (!(thrown instanceof Error)) throw thrown
-    const encrypted = thrown.name === JOB_NOTE
+    const encrypted = thrown.name === NEEDS_PASSWORD
     const detail = encrypted ? 'a PDF that needs a password' : 'a PDF that cannot be read'
     return { ok: false, fault: encrypted ? 'encrypted' : 'malformed', detail }
   } finally {

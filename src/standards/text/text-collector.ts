@@ -24,7 +24,7 @@ export class TextCollector {
     return this.#length
   }
 
-  /** Running text: any white space counts as one blank. */
+  /** Running text: white space of every kind counts as one blank. */
   words(text: string): void {
     if (this.#full || text === '') return
     const clean = text.replace(UNSEEN, '').replace(BLANKS, ' ')
