@@ -167,6 +167,9 @@ const limits = z.strictObject({
   httpRequests: count(2).default(256).describe('Requests served at once; health checks are not counted.'),
   httpRequestsPerSubject: count(1).default(128).describe('Requests of one account or token served at once.'),
   httpConnections: count(2).default(2000).describe('Open HTTP connections.'),
+  httpConnectionsPerAddress: count(2)
+    .default(1000)
+    .describe('Open HTTP connections of one address, unless it is a trusted proxy.'),
   multipartParts: count().default(20_000).describe('Parts of one multipart request.'),
   multipartHeaderBytes: bytes()
     .default(8 * KiB)
@@ -199,6 +202,7 @@ const limits = z.strictObject({
     .default(50_000)
     .describe('Matches of one C-FIND; what is cut off is told with status A700.'),
   hl7Connections: count().default(128).describe('Open HL7 v2 connections.'),
+  hl7ConnectionsPerAddress: count().default(64).describe('Open HL7 v2 connections of one address.'),
   hl7MessageBytes: bytes()
     .default(32 * MiB)
     .describe('Largest HL7 v2 message.'),

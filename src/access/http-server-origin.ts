@@ -61,6 +61,12 @@ function forwardedAddress(request: IncomingMessage, proxies: BlockList, peer: st
   return address
 }
 
+/** Tells proxies of ours from callers. @throws ArchiveError 'configuration.invalid' */
+export function proxyReader({ trustedProxies }: Pick<HttpConfig, 'trustedProxies'>): (address: string) => boolean {
+  const proxies = blockList(trustedProxies)
+  return (address) => proxies !== undefined && contains(proxies, address)
+}
+
 function last(header: string | string[] | undefined): string | undefined {
   const text = Array.isArray(header) ? header.at(-1) : header
   return text?.split(',').at(-1)?.trim()

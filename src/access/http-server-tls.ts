@@ -3,6 +3,8 @@ import { createServer as createHttp, type RequestListener, type Server, type Ser
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
+import { shareConnections } from '#security/address-share.ts'
+import { proxyReader } from './http-server-origin.ts'
 import type { ErrorLog } from './http-server-problem.ts'
 
 const RELOAD_CHECK_MS = 5000
@@ -31,6 +33,7 @@ export function createListener(
   log: ErrorLog | undefined,
 ): Listener {
   const { limits } = config
+  const isProxy = proxyReader(config.http)
   const options: ServerOptions = {
     maxHeaderSize: limits.httpHeaderBytes,
     headersTimeout: limits.httpHeaderSeconds * 1000,
@@ -43,12 +46,12 @@ export function createListener(
   }
   const { tlsCertificate, tlsKey } = config.http
   if (tlsCertificate === undefined || tlsKey === undefined) {
-    const server = configure(createHttp(options, handler), limits, onExpectContinue)
+    const server = configure(createHttp(options, handler), limits, onExpectContinue, isProxy)
     return { server, secure: false, reload: () => undefined, stop: () => undefined }
   }
   const files = { certificate: tlsCertificate, key: tlsKey }
   const secureServer = createHttps({ ...options, ...readPair(files), minVersion: 'TLSv1.2' }, handler)
-  const server = configure(secureServer, limits, onExpectContinue)
+  const server = configure(secureServer, limits, onExpectContinue, isProxy)
   const reload = () => secureServer.setSecureContext({ ...readPair(files), minVersion: 'TLSv1.2' })
   let seen = changedAt(files)
   const timer = setInterval(() => {
@@ -69,9 +72,11 @@ function configure<S extends Server | HttpsServer>(
   server: S,
   limits: Config['limits'],
   onExpectContinue: RequestListener,
+  isProxy: (address: string) => boolean,
 ): S {
   server.maxHeadersCount = limits.httpHeaders + 1 // one more, so that an excess is seen and refused, not cut off
   server.maxConnections = limits.httpConnections
+  shareConnections(server, limits.httpConnectionsPerAddress, isProxy)
   server.timeout = limits.httpStalledSeconds * 1000
   // With a listener Node leaves the decision to it: only a caller who does not take what was sent is cut off, a
   // quiet one may wait (an import that runs, an event stream without events).

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { MessageDesk, MessageEnvelope } from '#model/message.ts'
 import { type Framed, frame, MllpFramer } from '#standards/hl7v2/mllp.ts'
+import type { ConnectionRoom } from './hl7v2-room.ts'
 
 /** Bounds on one connection. */
 export interface ConnectionLimits {
@@ -16,13 +17,15 @@ export interface ConnectionLimits {
 export interface ConnectionTools {
   readonly desk: MessageDesk
   readonly limits: ConnectionLimits
-  /** Asks for room for bytes of unfinished messages, over all connections. @returns false when there is none */
-  room(held: number, before: number): boolean
+  /** Room for messages that are not answered yet. */
+  readonly room: ConnectionRoom
   onFault(error: unknown): void
 }
 
 /** Most messages of one connection that wait for their turn; then its socket is not read. */
 const WAITING_MAX = 16
+/** Most bytes of them, beyond which the next message is not read: of large ones there is one at a time. */
+const WAITING_BYTES_MAX = 64 * 1024
 
 /** One connection: bytes in, messages one after the other, one answer each, in their order. */
 export class Hl7Connection {
@@ -34,7 +37,8 @@ export class Hl7Connection {
   #working = false
   #ended = false
   #closing = false
-  #held = 0
+  /** Bytes of complete messages that are not answered. */
+  #unanswered = 0
   #deadline: NodeJS.Timeout | undefined
   /** Settles when the connection has ended and nothing of it is under way. */
   readonly closed: Promise<void>
@@ -71,18 +75,23 @@ export class Hl7Connection {
   #take(chunk: Buffer): void {
     if (this.#ended) return
     const found = this.#framer.push(chunk)
+    for (const framed of found) this.#unanswered += sizeOf(framed)
+    // No room for more of this message: its sender is told so, and sends it again later.
+    if (!this.#hold()) found.push(...this.#framer.abandon())
+    this.#hold()
     this.#waiting.push(...found)
-    const held = this.#framer.held
-    if (!this.#tools.room(held, this.#held)) {
-      // No room for more unfinished messages: this one is told so and may come again later.
-      this.#ended = true
-      this.#socket.destroy()
-      return
-    }
-    this.#held = held
     this.#watch(found.length > 0)
-    if (this.#waiting.length >= WAITING_MAX) this.#socket.pause()
+    if (this.#isFull) this.#socket.pause()
     this.#work()
+  }
+
+  /** @returns false when there is no room for what is held now */
+  #hold(): boolean {
+    return this.#tools.room.hold(this.#framer.held + this.#unanswered)
+  }
+
+  get #isFull(): boolean {
+    return this.#waiting.length >= WAITING_MAX || this.#unanswered > WAITING_BYTES_MAX
   }
 
   /** The clock of a message runs from its first byte to its last, however slowly bytes drip. */
@@ -123,10 +132,15 @@ export class Hl7Connection {
   /** All that wait are handed in at once, so that one flush serves them; they are carried out and answered in order. */
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const answers = this.#waiting.splice(0).map((framed) => this.#tools.desk.receive(this.#envelopeOf(framed)))
-      const settled = Promise.allSettled(answers)
-      for (const answer of answers) {
+      const answers = this.#waiting.splice(0).map((framed) => ({
+        size: sizeOf(framed),
+        answer: this.#tools.desk.receive(this.#envelopeOf(framed)),
+      }))
+      const settled = Promise.allSettled(answers.map(({ answer }) => answer))
+      for (const { size, answer } of answers) {
         const { acknowledgements } = await answer
+        this.#unanswered -= size
+        this.#hold()
         for (const bytes of acknowledgements) {
           if (this.#socket.destroyed) break
           await this.#answer(bytes)
@@ -134,7 +148,7 @@ export class Hl7Connection {
       }
       await settled
       if (this.#socket.destroyed) return
-      if (this.#waiting.length < WAITING_MAX && !this.#closing) this.#socket.resume()
+      if (!this.#isFull && !this.#closing) this.#socket.resume()
     }
   }
 
@@ -166,8 +180,13 @@ export class Hl7Connection {
   #gone(): void {
     clearTimeout(this.#deadline)
     this.#ended = true
-    this.#tools.room(0, this.#held)
-    this.#held = 0
-    if (!this.#working) this.#settle()
+    if (this.#working) return // what is under way is still held
+    this.#tools.room.hold(0)
+    this.#settle()
   }
+}
+
+/** Bytes that a message holds until it is answered. */
+function sizeOf(framed: Framed): number {
+  return framed.is === 'message' ? framed.bytes.byteLength : framed.head.byteLength
 }

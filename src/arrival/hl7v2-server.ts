@@ -3,7 +3,9 @@ import type { TLSSocket } from 'node:tls'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import type { MessageDesk } from '#model/message.ts'
+import { shareConnections } from '#security/address-share.ts'
 import { Hl7Connection } from './hl7v2-connection.ts'
+import { MessageRoom } from './hl7v2-room.ts'
 import { certificateOf, createTlsListener, type TlsListener } from './hl7v2-tls.ts'
 
 export interface Hl7ServerOptions {
@@ -34,9 +36,8 @@ export async function startHl7({ config, desk, onFault }: Hl7ServerOptions): Pro
   const { hl7, limits } = config
   if (hl7.port === 'off' && hl7.tlsPort === 'off') return null
   const connections = new Set<Hl7Connection>()
-  // Unfinished messages of all connections together: a few of the largest size, whatever the number of connections.
-  const heldMax = limits.hl7MessageBytes * 4
-  let held = 0
+  // Messages of all connections together: a few of the largest size, whatever the number of connections.
+  const room = new MessageRoom(limits.hl7MessageBytes * 4)
   const tools = {
     desk,
     limits: {
@@ -45,19 +46,15 @@ export async function startHl7({ config, desk, onFault }: Hl7ServerOptions): Pro
       messageMs: limits.hl7MessageSeconds * 1000,
       answerMs: ANSWER_MS,
     },
-    room(now: number, before: number): boolean {
-      if (now > before && held - before + now > heldMax) return false
-      held += now - before
-      return true
-    },
     onFault: (error: unknown) => onFault(error, 'an HL7 v2 connection failed'),
   }
   const take = (socket: Socket, certificate: string | null): void => {
+    const address = plainAddress(socket.remoteAddress)
     if (connections.size >= limits.hl7Connections) {
       socket.destroy()
       return
     }
-    const connection = new Hl7Connection(socket, { address: plainAddress(socket.remoteAddress), certificate }, tools)
+    const connection = new Hl7Connection(socket, { address, certificate }, { ...tools, room: room.of(address) })
     connections.add(connection)
     void connection.closed.then(() => connections.delete(connection))
   }
@@ -75,7 +72,10 @@ export async function startHl7({ config, desk, onFault }: Hl7ServerOptions): Pro
       tls.server.on('tlsClientError', (_error, socket) => socket.destroy()) // a handshake that failed: theirs to see
       servers.push(tls.server)
     }
-    for (const server of servers) server.maxConnections = limits.hl7Connections
+    for (const server of servers) {
+      server.maxConnections = limits.hl7Connections
+      shareConnections(server, limits.hl7ConnectionsPerAddress)
+    }
     if (plain !== null) await listen(plain, hl7.host, hl7.port, 'hl7.port')
     if (tls !== undefined) await listen(tls.server, hl7.host, hl7.tlsPort, 'hl7.tlsPort')
     return {

@@ -1,3 +1,4 @@
+import type { BrokenFrame } from '#standards/hl7v2/mllp.ts'
 import type { Location } from './archive-object.ts'
 import type { LedgerDecision } from './identity.ts'
 
@@ -51,7 +52,7 @@ export interface MessageEnvelope {
   /** A registered originator that a person named at the import; it speaks for the messages in the file. */
   readonly originator?: string | null
   /** Only the first bytes: it was cut off or too large. It is answered as what that says, never acted on. */
-  readonly broken?: 'restarted' | 'oversized' | 'ended'
+  readonly broken?: BrokenFrame
 }
 
 /** How a message was answered: the acknowledgements as they go on the wire, without framing. */

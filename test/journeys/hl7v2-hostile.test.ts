@@ -24,6 +24,7 @@ before(async () => {
       DIPTYCH_LIMITS_HL7_SEGMENTS: '5000',
       DIPTYCH_LIMITS_HL7_MESSAGE_SECONDS: '1',
       DIPTYCH_LIMITS_HL7_CONNECTIONS: '8',
+      DIPTYCH_LIMITS_HL7_CONNECTIONS_PER_ADDRESS: '7',
     },
   })
 })
@@ -124,6 +125,44 @@ test('a peer that reads nothing does not make memory grow', async () => {
   await sleep(1500)
   assert.ok(rss() - before < 150, `${Math.round(rss() - before)} MiB more`)
   client.close()
+  await ordinary()
+})
+
+// Whole messages that wait count like unfinished ones: else anybody fills memory before anybody asked who it is.
+test('large messages sent ahead wait in the socket, or are answered 207; memory stays', {
+  timeout: 60_000,
+}, async () => {
+  await ordinary()
+  const before = rss()
+  let most = 0
+  const watch = setInterval(() => {
+    most = Math.max(most, rss() - before)
+  }, 20)
+  const large = `\x0b${message('ADT^A08', [pid, `NTE|1||${'n'.repeat(1_900_000)}`])}\x1c\r`
+  const clients = await Promise.all(Array.from({ length: 7 }, () => mllpClient(port())))
+  for (const client of clients) for (let i = 0; i < 16; i++) client.write(large)
+  const answers = await Promise.all(
+    clients.map(async (client) => {
+      const got: string[] = []
+      for (let i = 0; i < 16; i++) got.push(codeOf(await client.next(40_000)))
+      return got
+    }),
+  )
+  clearInterval(watch)
+  const codes = new Map([...Map.groupBy(answers.flat(), (code) => code)].map(([code, { length }]) => [code, length]))
+  assert.ok((codes.get('AA') ?? 0) + (codes.get('AE 207') ?? 0) === 112, JSON.stringify([...codes]))
+  assert.ok((codes.get('AA') ?? 0) > 0)
+  assert.ok(most < 180, `${Math.round(most)} MiB more`)
+  for (const client of clients) client.close()
+  await ordinary()
+})
+
+test('one address cannot take every connection', async () => {
+  const clients = await Promise.all(Array.from({ length: 7 }, () => mllpClient(port())))
+  const eighth = await mllpClient(port())
+  await assert.rejects(eighth.ask(message('ADT^A08', [pid])), /ended/)
+  for (const client of clients) client.close()
+  await sleep(200)
   await ordinary()
 })
 

@@ -357,6 +357,8 @@ function brokenFault(why: NonNullable<MessageEnvelope['broken']>, bytesMax: numb
   switch (why) {
     case 'oversized':
       return new Hl7Error('AR', 207, `a message may have ${bytesMax} bytes`)
+    case 'crowded':
+      return new OurFault('AE', 207, 'no room for a message of this size now: send it again')
     case 'restarted':
       return new Hl7Error('AR', 100, 'a new message began before the end block of this one')
     case 'ended':

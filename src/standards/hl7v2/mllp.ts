@@ -11,9 +11,11 @@ export type Framed =
   /**
    * Something that began and is no whole message; `head` are its first bytes, so that it can be answered.
    * `restarted`: a new start block came before the end block; `oversized`: longer than a message may be; `ended`: the
-   * stream ended first.
+   * stream ended first; `crowded`: whoever reads has no room for it now.
    */
-  | { readonly is: 'broken'; readonly why: 'restarted' | 'oversized' | 'ended'; readonly head: Uint8Array }
+  | { readonly is: 'broken'; readonly why: BrokenFrame; readonly head: Uint8Array }
+
+export type BrokenFrame = 'restarted' | 'oversized' | 'ended' | 'crowded'
 
 /** How much of a broken message is kept: enough for MSH. */
 const HEAD_BYTES = 4096
@@ -63,6 +65,14 @@ export class MllpFramer {
     const head = Buffer.from(this.#buffer.subarray(0, Math.min(this.#length, HEAD_BYTES)))
     this.#reset('between')
     return open ? [{ is: 'broken', why: 'ended', head }] : []
+  }
+
+  /** Gives the message that has begun up: what is still to come of it is passed over. */
+  abandon(): Framed[] {
+    if (this.#state !== 'inside') return []
+    const head = this.#head()
+    this.#reset('skipping')
+    return [{ is: 'broken', why: 'crowded', head }]
   }
 
   #between(chunk: Uint8Array, from: number): number {
