@@ -107,6 +107,8 @@ test('rebuild: segments and journal alone give an equal index', async () => {
       kept: fresh.kept,
       index: reindex,
       open: (at) => openSegmentSource(join(archive.directory, 'segments'), at),
+      addDocuments: () => assert.fail('there are no documents'),
+      deleteDocument: () => assert.fail('there are no documents'),
       apply: ({ kind }) => applied.push(kind),
     })
     assert.deepEqual(
