@@ -37,8 +37,7 @@ export function readMpeg2(source: ByteSource): Mpeg2Video | null {
   const container = containerOf(source)
   if (container === null) return null
   const scan = new VideoScan()
-  const parts =
-    container === 'transport' ? transport(source) : container === 'program' ? program(source) : chunks(source)
+  const parts = partsOf(container, source)
   for (const part of parts) scan.push(part)
   return scan.result(container)
 }
