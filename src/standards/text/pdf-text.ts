@@ -11,6 +11,10 @@ export interface ReadPdf {
   readonly info: PdfInfo
 }
 
+const MIB = 1024 * 1024
+/** Unpacked streams lie outside the heap, which alone the thread's own limit counts: they are asked for this often. */
+const WATCH_MS = 50
+
 /** The thread is pdf-worker.ts beside this module; both are `.ts`, or both built. */
 const extension = extname(new URL(import.meta.url).pathname)
 
@@ -43,8 +47,21 @@ function inThread(job: PdfJob, limits: TextLimits): Promise<PdfAnswer> {
       () => end(new DocumentError('time', `a PDF that takes longer than ${limits.timeMs} ms`)),
       limits.timeMs,
     )
+    const watch = setInterval(() => {
+      worker.getHeapStatistics().then(
+        ({ external_memory }) => {
+          if (external_memory > limits.memoryMib * MIB) end(tooLarge())
+        },
+        // It has just ended: the listener of `exit` says so.
+        () => clearInterval(watch),
+      )
+    }, WATCH_MS)
+    function tooLarge(cause?: unknown): DocumentError {
+      return new DocumentError('memory', `a PDF that needs more than ${limits.memoryMib} MiB`, { cause })
+    }
     function end(outcome: DocumentError | PdfAnswer): void {
       clearTimeout(timer)
+      clearInterval(watch)
       worker.removeAllListeners()
       // What a thread says while it is being ended no longer matters; without a listener it would be thrown.
       worker.on('error', () => undefined)
@@ -55,13 +72,7 @@ function inThread(job: PdfJob, limits: TextLimits): Promise<PdfAnswer> {
     worker.on('message', (answer: PdfAnswer) => end(answer))
     worker.on('error', (cause: NodeJS.ErrnoException) => {
       const memory = cause.code === 'ERR_WORKER_OUT_OF_MEMORY'
-      end(
-        new DocumentError(
-          memory ? 'memory' : 'malformed',
-          memory ? `a PDF that needs more than ${limits.memoryMib} MiB` : 'a PDF that cannot be read',
-          { cause },
-        ),
-      )
+      end(memory ? tooLarge(cause) : new DocumentError('malformed', 'a PDF that cannot be read', { cause }))
     })
     worker.on('exit', () => end(new DocumentError('malformed', 'a PDF that ended its reader')))
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { deflateSync } from 'node:zlib'
 import { memorySource } from '../byte-source.ts'
 import { DocumentError } from '../document-error.ts'
 import { documentKindOf } from '../media/document-kind.ts'
@@ -304,6 +305,18 @@ test('plain text: a script in a PDF is not run, a document that never ends is st
   await assert.rejects(
     plainText('pdf', memorySource(Buffer.from(pdf('x'))), { ...DEFAULT_TEXT_LIMITS, timeMs: 1 }),
     (thrown) => thrown instanceof DocumentError && thrown.fault === 'time',
+  )
+})
+
+test('plain text: a PDF that unpacks without end is stopped by its memory', async () => {
+  const packed = deflateSync(Buffer.alloc(300 * 1024 * 1024, 0x20)).toString('latin1')
+  const bomb = pdf('x').replace(
+    /<<\/Length \d+>>stream\n.*\n/,
+    () => `<</Length ${packed.length}/Filter/FlateDecode>>stream\n${packed}\n`,
+  )
+  await assert.rejects(
+    plainText('pdf', memorySource(Buffer.from(bomb, 'latin1')), { ...DEFAULT_TEXT_LIMITS, memoryMib: 64 }),
+    (thrown) => thrown instanceof DocumentError && thrown.fault === 'memory',
   )
 })
 

@@ -18,7 +18,7 @@ export interface TextLimits {
   readonly bytes: number
   /** For a PDF, in its own thread. */
   readonly timeMs: number
-  /** Heap of that thread, in MiB. */
+  /** Heap of that thread, and as much again for unpacked streams, in MiB. */
   readonly memoryMib: number
   readonly pages: number
 }
