@@ -23,7 +23,7 @@ export interface Returned {
   readonly dataSet: string
 }
 
-/** Larger kept objects, in bytes, are not written anew to be compared: they are held, as any conflict is. */
+/** Larger kept objects, in bytes, are not written anew to be compared: they are held like every other conflict. */
 const COMPARED_MAX = 64 * 1024 * 1024
 
 /**
