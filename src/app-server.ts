@@ -124,7 +124,8 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       report: (error) => log.error({ err: error }, 'an instance could not be taken in'),
     }) as Route[]),
   ]
-  routes.push(openApiRoute(() => routes, version()))
+  const fhir = openFhir(archive, version(), log)
+  routes.push(...fhir.routes, openApiRoute(() => routes, version()))
   const http = await startHttp({
     config,
     routes,
@@ -134,6 +135,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     authenticationReady: security.hasCredentials(),
     log,
     metrics,
+    tellers: [fhir.teller],
   })
   // Behind the first answers, so that it delays none of them.
   setTimeout(startSpoolThread, SPOOL_THREAD_MS).unref()

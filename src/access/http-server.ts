@@ -50,7 +50,7 @@ export interface HttpOptions {
 /** @returns undefined to have the failure told as a problem document */
 export interface ErrorTeller {
   readonly prefix: string
-  tell(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined
+  tell(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> | FastifyReply | undefined
 }
 
 export interface HttpServer {
@@ -179,7 +179,7 @@ export function buildHttp(options: HttpOptions): Built {
     if (waiting.has(raw)) reply.header('connection', 'close')
     else if (!raw.destroyed && !(await discardBody(raw))) reply.header('connection', 'close')
     const teller = options.tellers?.find(({ prefix }) => raw.url?.startsWith(prefix))
-    return teller?.tell(error, request, reply) ?? sendProblem(reply, error, log)
+    return (await teller?.tell(error, request, reply)) ?? sendProblem(reply, error, log)
   })
 
   const cookieName = (origin: RequestOrigin) => sessionCookieName(origin.secure)

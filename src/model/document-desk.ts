@@ -180,6 +180,8 @@ export interface DocumentQuery {
   /** Accession, study, order, encounter numbers; with an empty issuer those of all. */
   readonly references?: readonly { readonly id: string; readonly issuer: string; readonly type?: string }[]
   readonly studyInstanceUIDs?: readonly string[]
+  /** Documents that belong to one of these studies, or refer to it. */
+  readonly aboutStudies?: readonly string[]
   /** Instants, ISO 8601; `from` included, `to` excluded; either may be absent. */
   readonly creation?: TimeRange
   readonly service?: TimeRange

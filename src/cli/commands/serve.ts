@@ -148,10 +148,9 @@ async function greeting(
       const token = await archive.accounts.beginSetup()
       if (token !== undefined) lines.push(`Set-up:    ${base}/#/setup/${token}`)
     }
-    lines.push(`Pages:     ${base}/`, `DICOMweb:  ${base}/dicom-web`)
+    lines.push(`Pages:     ${base}/`, `DICOMweb:  ${base}/dicom-web`, `FHIR:      ${base}/fhir`)
   }
   lines.push(
-    'FHIR:      not in this version',
     `DIMSE:     ${dimseAddress(archive.config, doors.dimse)}`,
     `HL7 v2:    ${hl7Address(doors.hl7)}`,
     `Data:      ${data}`,

@@ -78,6 +78,13 @@ function conditionsOf(db: Database, query: DocumentQuery, visibility: Visibility
     among('d.media_type', query.mediaTypes),
     among('d.department', query.departments),
     among('d.study', query.studyInstanceUIDs),
+    query.aboutStudies === undefined
+      ? undefined
+      : {
+          sql: `d.study in (select value from json_each(?)) or d.key in (select document from document_reference
+            where type = 'study' and id in (select value from json_each(?)))`,
+          params: [JSON.stringify(query.aboutStudies), JSON.stringify(query.aboutStudies)],
+        },
     codes('classCode', query.classCodes),
     codes('typeCode', query.typeCodes),
     codes('formatCode', query.formatCodes),

@@ -86,8 +86,45 @@ export function codesOf(valueSet: string): Listed | undefined {
   return valueSets?.get(valueSet.replace(/\|.*$/, ''))
 }
 
+/** Parameters of every type, and those of IHE MHD 4.2 and PDQm that FHIR itself does not have. */
+const ADDED: readonly { type: SearchParameter['type']; base: string | null; code: string; expression: string }[] = [
+  { base: null, code: '_tag', type: 'token', expression: 'meta.tag' },
+  { base: null, code: '_security', type: 'token', expression: 'meta.security' },
+  { base: null, code: '_profile', type: 'uri', expression: 'meta.profile' },
+  {
+    ...{ base: 'DocumentReference', code: 'creation', type: 'date' },
+    expression: 'DocumentReference.content.attachment.creation',
+  },
+  {
+    ...{ base: 'Patient', code: 'mothersMaidenName', type: 'string' },
+    expression:
+      "Patient.extension.where(url = 'http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName').value",
+  },
+  {
+    ...{ base: 'List', code: 'designationType', type: 'token' },
+    expression:
+      "List.extension.where(url = 'https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-designationType').value",
+  },
+  {
+    ...{ base: 'List', code: 'sourceId', type: 'token' },
+    expression: "List.extension.where(url = 'https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId').value",
+  },
+  ...(['DocumentReference', 'List'] as const).flatMap((base) =>
+    ['given', 'family'].map((part) => ({
+      ...{ base, code: `${base === 'List' ? 'source' : 'author'}.${part}`, type: 'string' as const },
+      expression: `${base}.contained.name.${part}`,
+    })),
+  ),
+]
+
 /** A search parameter of a resource type, `_id` and `_lastUpdated` included. */
-export function searchParameter(resourceType: string, code: string): SearchParameter | undefined {
+export function searchParameter(
+  resourceType: string,
+  code: string,
+): Pick<SearchParameter, 'code' | 'type' | 'expression' | 'target'> | undefined {
   loadDefinitions()
-  return getSearchParameter(resourceType, code)
+  return (
+    getSearchParameter(resourceType, code) ??
+    ADDED.find((one) => one.code === code && (one.base === null || one.base === resourceType))
+  )
 }

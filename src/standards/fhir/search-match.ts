@@ -1,14 +1,6 @@
-import { type SearchValue, searchValues, spanOf } from './search-values.ts'
+import { type Filter, prefixed, spanOf, tokenOf, unescaped, unescapedSplit } from './search-syntax.ts'
+import { type SearchValue, searchValues } from './search-values.ts'
 import type { Json } from './xml-write.ts'
-
-/** One condition of a search: any of the values. https://hl7.org/fhir/R4/search.html */
-export interface Filter {
-  readonly code: string
-  /** Without the colon; for references also the name of a type. */
-  readonly modifier: string | null
-  /** Alternatives as they were written, still escaped. */
-  readonly values: readonly string[]
-}
 
 /** @returns undefined when the parameter or its modifier means nothing for this type */
 export function matches(resource: Json, filter: Filter): boolean | undefined {
@@ -19,36 +11,6 @@ export function matches(resource: Json, filter: Filter): boolean | undefined {
     return !filter.values.some((wanted) => found.some((value) => same(value, wanted, null)))
   }
   return filter.values.some((wanted) => found.some((value) => same(value, wanted, filter.modifier)))
-}
-
-/** Splits at a separator that is not escaped. https://hl7.org/fhir/R4/search.html#escaping */
-export function unescapedSplit(text: string, separator: ',' | '|' | '$'): string[] {
-  const parts: string[] = ['']
-  for (let i = 0; i < text.length; i++) {
-    const character = text.charAt(i)
-    if (character === '\\' && i + 1 < text.length) {
-      parts[parts.length - 1] += character + text.charAt(++i)
-    } else if (character === separator) parts.push('')
-    else parts[parts.length - 1] += character
-  }
-  return parts
-}
-
-export const unescaped = (text: string): string => text.replace(/\\([\\,|$])/g, '$1')
-
-/** `system|code`, `|code`, `system|`, `code`: null where nothing is said. */
-export function tokenOf(wanted: string): { readonly system: string | null; readonly code: string | null } {
-  const [first = '', second] = unescapedSplit(wanted, '|')
-  if (second === undefined) return { system: null, code: unescaped(first) }
-  return { system: unescaped(first), code: second === '' ? null : unescaped(second) }
-}
-
-const PREFIX = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=[\d-])/
-
-/** `ge2020` as its prefix and value. */
-export function prefixed(wanted: string): { readonly prefix: string; readonly value: string } {
-  const prefix = PREFIX.exec(wanted)?.[1] ?? 'eq'
-  return { prefix, value: PREFIX.test(wanted) ? wanted.slice(2) : wanted }
 }
 
 /** For names and texts: case, accents and repeated spaces do not count. */

@@ -1,6 +1,7 @@
 import { evalFhirPathTyped, toTypedValue } from '@medplum/core'
 import type { Resource, SearchParameter } from '@medplum/fhirtypes'
 import { searchParameter } from './definitions.ts'
+import { spanOf } from './search-syntax.ts'
 import { isJson, type Json } from './xml-write.ts'
 
 /** A value that searches compare. https://hl7.org/fhir/R4/search.html#ptypes */
@@ -17,7 +18,7 @@ export type SearchValue =
 const expressions = new Map<string, string>()
 
 /** The part of an expression that is about this type: a parameter of many resources is the union of all of theirs. */
-function expressionOf(resourceType: string, parameter: SearchParameter): string {
+function expressionOf(resourceType: string, parameter: Pick<SearchParameter, 'code' | 'expression'>): string {
   const key = `${resourceType}.${parameter.code}`
   const known = expressions.get(key)
   if (known !== undefined) return known
@@ -136,31 +137,4 @@ function numbers(value: unknown): readonly SearchValue[] {
   if (!isJson(value) || typeof value['value'] !== 'number') return []
   const unit = text(value['code']) || text(value['unit'])
   return [{ is: 'number', value: value['value'], system: text(value['system']), unit }]
-}
-
-const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?)?)?$/
-
-/**
- * The time a date stands for, by its precision: `2019-05` is the whole of May. What has no zone is read as UTC.
- * @returns milliseconds since 1970, `to` excluded; undefined for what is no date
- */
-export function spanOf(date: string): { readonly from: number; readonly to: number } | undefined {
-  const match = DATE.exec(date)
-  if (match === null) return undefined
-  const [, year = '', month, day, hour, minute, second, fraction, zone] = match
-  const at = Date.UTC(Number(year), Number(month ?? 1) - 1, Number(day ?? 1))
-  if (Number(month ?? 1) > 12 || new Date(at).getUTCMonth() !== Number(month ?? 1) - 1) return undefined
-  if (month === undefined) return { from: at, to: Date.UTC(Number(year) + 1, 0, 1) }
-  if (day === undefined) return { from: at, to: Date.UTC(Number(year), Number(month), 1) }
-  if (hour === undefined || minute === undefined) return { from: at, to: at + 86_400_000 }
-  const east = zone === undefined || zone === 'Z' ? 0 : zoneMs(zone)
-  const from = at + (Number(hour) * 60 + Number(minute)) * 60_000 - east + Number(second ?? 0) * 1000
-  if (second === undefined) return { from, to: from + 60_000 }
-  const milliseconds = fraction === undefined ? 0 : Math.floor(Number(fraction) * 1000)
-  return { from: from + milliseconds, to: from + milliseconds + (fraction === undefined ? 1000 : 1) }
-}
-
-function zoneMs(zone: string): number {
-  const sign = zone.startsWith('-') ? -1 : 1
-  return sign * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4, 6))) * 60_000
 }

@@ -1,0 +1,159 @@
+/** Everything of FHIR that needs its definitions: loaded with the first request. */
+import type { Bundle, OperationOutcome, Resource } from '@medplum/fhirtypes'
+import { ArchiveError } from '#errors.ts'
+import { loadDefinitions } from '#standards/fhir/definitions.ts'
+import { type Json, toXml } from '#standards/fhir/xml-write.ts'
+import { RangedReads } from '../dicomweb/send.ts'
+import { documentBytes, sendDocument } from '../document-content.ts'
+import { historyBundle, searchBundle, shaped } from './answer-shape.ts'
+import { askerOf, type FhirAsked, fhirAsked, idAsked } from './asking.ts'
+import { readForm } from './body.ts'
+import { capabilityStatement } from './capability.ts'
+import type { FhirHandlers, FhirServices } from './fhir-routes.ts'
+import { MEDIA_TYPES, wantsResource } from './formats.ts'
+import { KINDS } from './kinds.ts'
+import { parseQuery } from './query.ts'
+import { FhirSearch, type ServedKind } from './search.ts'
+
+/** Bytes of a document that are given as base64 inside a Binary at most. */
+const INLINE_BYTES_MAX = 16 * 1024 * 1024
+
+export function createEngine(services: FhirServices): FhirHandlers {
+  loadDefinitions()
+  const kinds = new Map<string, ServedKind>(
+    KINDS.map((kind) => [kind.type, { kind, source: kind.source(services.sources) }]),
+  )
+  const search = new FhirSearch(kinds)
+  const reads = new RangedReads(services.segments)
+  const started = new Date().toISOString()
+
+  function served(type: string): ServedKind {
+    const found = kinds.get(type)
+    if (found === undefined) throw new ArchiveError('request.not-found', `${type} is not served`)
+    return found
+  }
+
+  /** Sends a resource with its version; 304 when the caller has it. */
+  function send({ asked, reply, format }: FhirAsked, resource: Resource, status = 200): unknown {
+    const { versionId, lastUpdated } = resource.meta ?? {}
+    const headers: { [name: string]: string } = { 'content-type': MEDIA_TYPES[format], vary: 'Accept' }
+    if (versionId !== undefined) headers['etag'] = `W/"${versionId}"`
+    if (lastUpdated !== undefined) headers['last-modified'] = new Date(lastUpdated).toUTCString()
+    const since = Date.parse(String(asked.headers['if-modified-since'] ?? ''))
+    const condition = asked.headers['if-none-match']
+    const isKnown =
+      condition !== undefined
+        ? versionId !== undefined &&
+          condition.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${versionId}"`)
+        : lastUpdated !== undefined && since >= Math.floor(Date.parse(lastUpdated) / 1000) * 1000
+    if (asked.raw.method !== 'POST' && isKnown) return reply.code(304).headers(headers).send()
+    const text = format === 'json' ? JSON.stringify(resource) : toXml(resource as unknown as Json)
+    return reply.code(status).headers(headers).send(Buffer.from(text))
+  }
+
+  async function auditRead({ asked }: FhirAsked, resource: Resource): Promise<void> {
+    const { subject } = resource as { subject?: { reference?: string } }
+    const patientId =
+      resource.resourceType === 'Patient' ? resource.id : /^Patient\/(.+)$/.exec(subject?.reference ?? '')?.[1]
+    await asked.audit('read', {
+      ...(resource.resourceType === 'ImagingStudy' && resource.id !== undefined
+        ? { studyInstanceUID: resource.id }
+        : {}),
+      ...(patientId === undefined ? {} : { patientId }),
+      detail: `fhir ${resource.resourceType}/${resource.id}`,
+    })
+  }
+
+  async function searchFor(request: FhirAsked, type: string, parameters: URLSearchParams): Promise<unknown> {
+    const { asked, asker, base, strict } = request
+    const kind = served(type)
+    const query = parseQuery(kind.kind, parameters, strict)
+    const found = await search.search(kind, query, asker)
+    await asked.audit('query', { detail: `fhir ${type}?${parameters}`, count: found.matched.length })
+    return send(request, searchBundle(base, type, query, found))
+  }
+
+  return {
+    async metadata(asked, reply) {
+      const request = fhirAsked(asked, reply)
+      return send(request, capabilityStatement(KINDS, { base: request.base, version: services.version, started }))
+    },
+
+    async read(type, asked, reply) {
+      const id = idAsked(asked)
+      if (type === 'Binary') return binary(id, asked, reply)
+      const request = fhirAsked(asked, reply)
+      const resource = await search.read(type, id, request.asker)
+      if (resource === undefined) throw new ArchiveError('request.not-found', `${type}/${id}`)
+      await auditRead(request, resource)
+      const query = parseQuery(served(type).kind, summaryOf(asked.query), false)
+      return send(request, shaped(resource, query))
+    },
+
+    async vread(type, asked, reply) {
+      const request = fhirAsked(asked, reply)
+      const id = idAsked(asked)
+      const version = idAsked(asked, 'version')
+      const found = (await versionsOf(type, id, request)).find(({ meta }) => meta?.versionId === version)
+      if (found === undefined) throw new ArchiveError('request.not-found', `${type}/${id}/_history/${version}`)
+      await auditRead(request, found)
+      return send(request, found)
+    },
+
+    async history(type, asked, reply) {
+      const request = fhirAsked(asked, reply)
+      const versions = await versionsOf(type, idAsked(asked), request)
+      const [newest] = versions
+      if (newest === undefined) throw new ArchiveError('request.not-found', type)
+      await auditRead(request, newest)
+      return send(request, historyBundle(request.base, versions))
+    },
+
+    async search(type, asked, reply) {
+      return searchFor(fhirAsked(asked, reply), type, asked.query)
+    },
+
+    async searchByPost(type, asked, reply) {
+      const request = fhirAsked(asked, reply)
+      const form = await readForm(asked, services.limits.httpJsonBytes)
+      for (const [name, value] of asked.query) form.append(name, value)
+      return searchFor(request, type, form)
+    },
+
+    outcome(outcome: OperationOutcome | Bundle, format) {
+      return Buffer.from(format === 'xml' ? toXml(outcome as unknown as Json) : JSON.stringify(outcome))
+    },
+  }
+
+  async function versionsOf(type: string, id: string, { asker }: FhirAsked): Promise<readonly Resource[]> {
+    const { source } = served(type)
+    if (source.versions !== undefined) return (await source.versions(id, search.caller(asker, type, 'r'))) ?? []
+    const current = await search.read(type, id, asker)
+    return current === undefined ? [] : [current]
+  }
+
+  /** The bytes unless FHIR is asked for. FHIR R4 Binary, section 2.41.4; IHE ITI-68. */
+  async function binary(id: string, ...[asked, reply]: Parameters<typeof fhirAsked>): Promise<unknown> {
+    const caller = search.caller(askerOf(asked), 'Binary', 'r')
+    const document = await services.sources.documents.document(id, caller.visibility)
+    if (document?.entryUuid !== id.toLowerCase()) throw new ArchiveError('request.not-found', `Binary/${id}`)
+    await asked.audit('read', {
+      ...(document.studyInstanceUID === null ? {} : { studyInstanceUID: document.studyInstanceUID }),
+      ...(document.patientId === null ? {} : { patientId: document.patientId }),
+      detail: `document ${document.objectId}`,
+    })
+    if (!wantsResource(asked.headers.accept, asked.query.get('_format'))) {
+      return sendDocument(asked, reply, reads, document)
+    }
+    const request = fhirAsked(asked, reply)
+    const resource = await search.read('Binary', id, request.asker)
+    if (resource === undefined) throw new ArchiveError('request.not-found', `Binary/${id}`)
+    const bytes = await documentBytes(reads, document, INLINE_BYTES_MAX)
+    return send(request, { ...resource, data: Buffer.from(bytes).toString('base64') } as Resource)
+  }
+}
+
+/** Of a read only these parameters count. */
+function summaryOf(query: URLSearchParams): URLSearchParams {
+  return new URLSearchParams([...query].filter(([name]) => name === '_summary' || name === '_elements'))
+}

@@ -1,0 +1,112 @@
+import type { OperationOutcome } from '@medplum/fhirtypes'
+import type { FastifyReply } from 'fastify'
+import { ArchiveError } from '#errors.ts'
+import type { Asked, Route } from '#model/route.ts'
+import type { SegmentReads } from '../dicomweb/send.ts'
+import type { ErrorTeller } from '../http-server.ts'
+import type { ErrorLog } from '../http-server-problem.ts'
+import { FHIR_PATH } from './asking.ts'
+import { type Format, formatFor, MEDIA_TYPES } from './formats.ts'
+import type { FhirSources, ResourceKind } from './kind.ts'
+import { KINDS } from './kinds.ts'
+import { tellFailure } from './outcome.ts'
+
+/** What FHIR needs of the archive. */
+export interface FhirServices {
+  readonly sources: FhirSources
+  readonly segments: SegmentReads
+  readonly version: string
+  readonly limits: { readonly httpJsonBytes: number; readonly jsonDepth: number }
+}
+
+type Handle = (asked: Asked<unknown>, reply: FastifyReply) => Promise<unknown>
+type HandleType = (type: string, asked: Asked<unknown>, reply: FastifyReply) => Promise<unknown>
+
+/** What the engine does; loaded with the first request, so that starting costs nothing. */
+export interface FhirHandlers {
+  readonly metadata: Handle
+  readonly read: HandleType
+  readonly vread: HandleType
+  readonly history: HandleType
+  readonly search: HandleType
+  readonly searchByPost: HandleType
+  outcome(outcome: OperationOutcome, format: Format): Buffer
+}
+
+const STANDARD = 'FHIR R4'
+
+/** FHIR R4 below `/fhir`: routes, their rights, and how failures are told there. */
+export interface FhirDoor {
+  readonly routes: readonly Route[]
+  readonly teller: ErrorTeller
+}
+
+export function fhirDoor(services: FhirServices, log: ErrorLog | undefined): FhirDoor {
+  let loading: Promise<FhirHandlers> | undefined
+  const engine = (): Promise<FhirHandlers> => {
+    loading ??= import('./engine.ts').then(({ createEngine }) => createEngine(services))
+    return loading
+  }
+  const teller: ErrorTeller = {
+    prefix: FHIR_PATH,
+    async tell(error, request, reply) {
+      const { status, outcome, retryAfter } = tellFailure(error, log)
+      if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+      const format = formatOf(request.raw.url ?? '', request.headers.accept)
+      const body = format === 'json' ? Buffer.from(JSON.stringify(outcome)) : (await engine()).outcome(outcome, format)
+      return reply.code(status).header('content-type', MEDIA_TYPES[format]).send(body)
+    },
+  }
+  const routes: Route[] = [
+    {
+      method: 'GET',
+      url: `${FHIR_PATH}/metadata`,
+      standard: `${STANDARD} capabilities`,
+      needs: 'signed-in',
+      handle: async (asked, reply) => (await engine()).metadata(asked, reply),
+    },
+    ...KINDS.flatMap((kind) => routesOf(kind, engine)),
+  ]
+  return { routes, teller }
+}
+
+/** The format a failure is told in: as asked, JSON where that cannot be told. */
+function formatOf(url: string, accept: string | undefined): Format {
+  try {
+    return formatFor(accept, new URLSearchParams(url.split('?')[1] ?? '').get('_format'))
+  } catch (error) {
+    if (error instanceof ArchiveError) return 'json'
+    throw error
+  }
+}
+
+/** Routes of one type, each with its right and the SMART scope it stands for. */
+function routesOf(kind: ResourceKind, engine: () => Promise<FhirHandlers>): Route[] {
+  const { type, needs } = kind
+  const reading = (
+    url: string,
+    interactions: 'r' | 's',
+    standard: string,
+    handle: (handlers: FhirHandlers) => HandleType,
+  ): Route => ({
+    method: 'GET',
+    url: `${FHIR_PATH}/${type}${url}`,
+    standard: `${STANDARD} ${standard}`,
+    needs: needs.read,
+    scope: { resource: type, interactions },
+    handle: async (asked, reply) => handle(await engine())(type, asked, reply),
+  })
+  const routes = [reading('/:id', 'r', 'read', ({ read }) => read)]
+  if (type === 'Binary') return routes
+  routes.push(
+    reading('', 's', 'search', ({ search }) => search),
+    {
+      ...reading('/_search', 's', 'search by POST', ({ searchByPost }) => searchByPost),
+      method: 'POST',
+      body: 'stream',
+    },
+    reading('/:id/_history/:version', 'r', 'vread', ({ vread }) => vread),
+  )
+  if (kind.history) routes.push(reading('/:id/_history', 'r', 'history', ({ history }) => history))
+  return routes
+}
