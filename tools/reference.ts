@@ -8,7 +8,9 @@ import { laterCommands } from '../src/cli/commands/later.ts'
 import { commands } from '../src/cli/commands.ts'
 import { configurationSettings } from '../src/config.ts'
 import { failures } from '../src/errors.ts'
+import { LABELS_NEEDED, PRECISION_NEEDED } from '../src/index/sqlite/placement-store.ts'
 import { PERMISSIONS, ROLES } from '../src/model/permission.ts'
+import { RULES } from '../src/placement/policy.ts'
 import { ROLE_PERMISSIONS } from '../src/security/roles.ts'
 import { SETTINGS } from '../src/security/site-settings.ts'
 
@@ -19,8 +21,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 function value(of: unknown): string {
   if (of === undefined || (Array.isArray(of) && of.length === 0)) return ''
-  return `\`${typeof of === 'string' ? of : JSON.stringify(of)}\``
+  const text = typeof of === 'string' ? of : JSON.stringify(of)
+  // A value set fills pages: `diptych settings show` prints it.
+  return text.length > DEFAULT_SHOWN ? 'long: `diptych settings show`' : `\`${text}\``
 }
+
+const DEFAULT_SHOWN = 200
 
 export function errorsPage(): string {
   const codes = Object.entries(failures).map(([code, { http, dimse, ack, fhir, xds, retry }]) => {
@@ -71,6 +77,64 @@ The same on every node, changed while running, versioned and audited: \`GET\` an
 \`diptych settings\`. Exported and imported as one file together with the register of originators.
 
 ${table(['key', 'default', 'what it does'], site)}
+`
+}
+
+export function placementPage(): string {
+  const rows = RULES.map(({ id, version, policy, why, source, rests, threshold, parameters }, i) => [
+    String(i + 1),
+    `\`${id}\` (version ${version})`,
+    policy,
+    why,
+    rests === 'structure' ? 'structure: acts at once' : `signs: from ${threshold} on, proposes until labelled`,
+    Object.entries(parameters)
+      .map(([name, fallback]) => `\`${name}\`: ${JSON.stringify(fallback)}`)
+      .join(', '),
+    source,
+  ])
+  return `# Placement: image or document
+
+Every object has a place: the image panel or the document panel, in a form. Rules decide, in the order of the site's
+policy; the first that speaks of an object stands, later ones are kept as alternatives. A rule is a pure function of
+what is there (a study with its documents, or a document alone), so the order in which parts arrive does not count:
+when something changes it is asked again, and a decision that no longer fits is taken back before the new one is
+carried out. Nothing moves silently: each decision keeps its rule, version, facts, signs, alternatives and history, and
+each can be undone; what a person declined or undid is not asked again.
+
+${table(['', 'rule', 'policy', 'why', 'rests on', 'parameters', 'source'], rows)}
+
+## What is done
+
+| effect | what happens | undo |
+| --- | --- | --- |
+| \`encapsulate\` | a native PDF gets a DICOM face in its study, with UIDs that follow from study and bytes; the original stays a document | the face is deleted |
+| \`unwrap\`, \`to-document\` | the bytes inside a DICOM object stand in the document panel; no second copy where they are one range of it | the document is deleted |
+| \`waveform-face\` | an HL7 aECG gets a DICOM waveform | the face is deleted |
+| \`rendition\` | the object is folded under the original it repeats | unfolded |
+| \`paper\` | the scans of a series become one PDF; with \`hideScans\` they leave the image panel, their bytes stay | the PDF is deleted, the scans come back as they were |
+| \`pointer\` | another system owns documents: the scans are listed under it | off the list |
+| \`ask-for\` | nothing better is here: listed, to ask its source | |
+| \`stay\` | nothing: the explanation is all | |
+
+## Recognisers and labels
+
+Rules that rest on signs add up weights to a score between 0 and 1. They propose until the site has labelled
+${LABELS_NEEDED} of its own samples for the rule and the recogniser was right in ${PRECISION_NEEDED * 100} % of what it
+took for its own. \`node test/bench/placement-corpus.ts\` measures precision and recall on a corpus made by code, near
+misses included; a corpus by the author of the rules shows that they do what was meant, not that they fit a hospital.
+
+## Setting the policy
+
+\`diptych placement policy\` and \`GET /api/v1/placement/policy\` show it; \`PUT\` sets it (checked: unknown rules and
+parameters are refused); \`POST /api/v1/placement/dry-run\` says what a policy would change of what is stored, without
+changing it. A setting of a rule: \`on\`, \`mode\` (\`act\` or \`propose\`), \`threshold\`, \`parameters\`, and the departments
+and originators it is meant for. With \`documentSystem\` scans become pointers.
+
+    curl -s -H "Authorization: Bearer $TOKEN" $URL/api/v1/placement?state=proposed
+    curl -s -X POST -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+      -d '{"reason":"it is a drawing"}' $URL/api/v1/placement/123.0/undo
+
+Made from \`src/placement/policy.ts\` by \`node tools/reference.ts\`.
 `
 }
 
@@ -146,6 +210,7 @@ ${[...later].map((name) => `\`${name}\``).join(', ')}: each says so and ends wit
 export const PAGES: { readonly [path: string]: () => string } = {
   'docs/reference/errors.md': errorsPage,
   'docs/reference/configuration.md': configurationPage,
+  'docs/reference/placement.md': placementPage,
   'docs/reference/rights.md': rightsPage,
   'docs/reference/commands.md': commandsPage,
 }
