@@ -10,6 +10,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { startServer, temporaryDirectory } from '../live/server.ts'
 import { importRow, largeStoreRow, startRow } from './extra-rows.ts'
+import { floorRow } from './floor-row.ts'
 import { orthancIsHere, type Peer, startOrthanc } from './orthanc.ts'
 import { queryFigures } from './query-rows.ts'
 import { corpus, type Figures, readRow, storeMultiFrame, storeRow, storeSeries } from './rows.ts'
@@ -126,6 +127,11 @@ try {
   for (const peer of running) await compare(peer)
 } finally {
   for (const peer of running) await peer.stop()
+}
+if (wanted('store floor')) {
+  for (const kind of ['tiny', 'mixed'] as const) {
+    for (const group of [1, 10]) keep(floorRow(kind, corpus(kind, 400), group))
+  }
 }
 if (wanted('query')) await queryFigures(scale, Math.round(Number(values.more) * scale), keep)
 if (wanted('import')) figures.push(await importRow(Math.round(10_000 * scale)))
