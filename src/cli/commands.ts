@@ -11,6 +11,7 @@ import { messagesCommand } from './commands/messages.ts'
 import { originatorCommand } from './commands/originator.ts'
 import { patientCommand } from './commands/patient.ts'
 import { peerCommand } from './commands/peer.ts'
+import { placementCommand } from './commands/placement.ts'
 import { quarantineCommand } from './commands/quarantine.ts'
 import { rebuildIndexCommand } from './commands/rebuild-index.ts'
 import { serveCommand } from './commands/serve.ts'
@@ -29,6 +30,7 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   backupCommand,
   quarantineCommand,
   importWorklistCommand,
+  placementCommand,
   worklistCommand,
   originatorCommand,
   peerCommand,

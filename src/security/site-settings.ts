@@ -16,7 +16,7 @@ const date = z.iso.date('expected a date such as 2026-11-24')
 const text = (max = 200) => z.string().trim().min(1).max(max)
 
 /** Form only; which rules and parameters there are, the placement room knows: placement/policy.ts. */
-const placementPolicy = z.strictObject({
+export const placementPolicy = z.strictObject({
   rules: z
     .array(
       z.strictObject({
