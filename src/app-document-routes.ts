@@ -1,6 +1,7 @@
 /** The document panel over HTTP: its door and its desk, put together on the main thread. */
 import { documentRoutes } from '#access/desk/document-routes.ts'
 import { documentDoor } from '#arrival/document-door.ts'
+import type { DocumentImport } from '#arrival/media-import-documents.ts'
 import type { Route } from '#model/route.ts'
 import type { ValueSetTable } from '#placement/value-sets.ts'
 import { createValueSets } from '#placement/value-sets.ts'
@@ -35,4 +36,12 @@ export function serveDocuments(archive: Archive): readonly Route[] {
       values: () => values().table,
     }),
   ]
+}
+
+/** Documents of media and uploads. */
+export function documentImport({ documentDesk, reader }: Pick<Archive, 'documentDesk' | 'reader'>): DocumentImport {
+  return {
+    desk: documentDesk,
+    ownersOf: (studyInstanceUIDs) => reader.ownersOf(studyInstanceUIDs),
+  }
 }

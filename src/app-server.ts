@@ -28,7 +28,7 @@ import { PatientDesk } from '#operations/patient-desk.ts'
 import { authenticator } from '#security/authenticate.ts'
 import { startSpoolThread } from '#storage/spool-sink.ts'
 import type { Archive } from './app.ts'
-import { serveDocuments } from './app-document-routes.ts'
+import { documentImport, serveDocuments } from './app-document-routes.ts'
 import { openFhir } from './app-fhir.ts'
 import { hl7Limits } from './app-hl7.ts'
 import { reserveBytes } from './app-start.ts'
@@ -67,6 +67,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     directory: join(archive.dataDirectory, 'uploads'),
     spool: { directory: spoolDirectory, bytesMax: config.limits.objectSize },
     intake,
+    documents: documentImport(archive),
     imports: archive.imports,
     messages: { desk: archive.messageDesk, limits: hl7Limits(config) },
     badZip: () => archive.settings.get('media.badZip'),

@@ -37,6 +37,14 @@ export interface ContainerImport {
   isFileSetIndex(label: string): boolean
   /** Jobs for the messages of a member; null when it holds none. */
   messagesIn(label: string, bytes: ArrivedBytes): AsyncIterable<Job<CountedLine>> | null
+  /** True when a member is a document that waits for the images beside it; `told` completes its line. */
+  takesAside(
+    label: string,
+    bytes: ArrivedBytes,
+    check: FileSetCheck,
+    told: (line: CountedLine) => CountedLine,
+  ): Promise<boolean>
+  documentsOf(check: FileSetCheck): AsyncIterable<Job<CountedLine>>
   deliver(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine>
   fileSetIndex(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine>
 }
@@ -65,27 +73,39 @@ export async function* expandZip(container: Container, into: ContainerImport): A
     return
   }
   const check = new FileSetCheck()
-  const last: ZipMember[] = []
-  let empty = true
   try {
-    if (into.badZip === 'refuse' && container.depth === 1 && !(await proven(archive, container, into))) return
-    for await (const member of archive.members()) {
-      if (container.signal.aborted) return
-      if (member.kind !== 'directory') empty = false
-      const memberLabel = `${label}!/${member.name}`
-      if (member.kind === 'directory' || into.passesOver(memberLabel)) continue
-      if (into.isFileSetIndex(memberLabel)) last.push(member)
-      else if (!(yield* expandMember(memberLabel, member, container, into, check))) return
-    }
-    if (empty) yield told({ line: lineWithoutArrival(label, 'skip', 'not-an-object', 'an empty container'), bytes: 0 })
-    for (const member of last) check.sawIndex(`${label}!/${member.name}`)
-    for (const member of last) {
-      if (!(yield* expandMember(`${label}!/${member.name}`, member, container, into, check))) return
-    }
+    yield* expandMembers(archive, container, into, check)
   } catch (error) {
     yield told(refusal(label, error))
   } finally {
     await archive.close()
+  }
+  yield* into.documentsOf(check)
+}
+
+/** @throws what is wrong with the container as a whole */
+async function* expandMembers(
+  archive: ZipArchive,
+  container: Container,
+  into: ContainerImport,
+  check: FileSetCheck,
+): AsyncGenerator<Job<CountedLine>> {
+  const { label } = container
+  const last: ZipMember[] = []
+  let empty = true
+  if (into.badZip === 'refuse' && container.depth === 1 && !(await proven(archive, container, into))) return
+  for await (const member of archive.members()) {
+    if (container.signal.aborted) return
+    if (member.kind !== 'directory') empty = false
+    const memberLabel = `${label}!/${member.name}`
+    if (member.kind === 'directory' || into.passesOver(memberLabel)) continue
+    if (into.isFileSetIndex(memberLabel)) last.push(member)
+    else if (!(yield* expandMember(memberLabel, member, container, into, check))) return
+  }
+  if (empty) yield told({ line: lineWithoutArrival(label, 'skip', 'not-an-object', 'an empty container'), bytes: 0 })
+  for (const member of last) check.sawIndex(`${label}!/${member.name}`)
+  for (const member of last) {
+    if (!(yield* expandMember(`${label}!/${member.name}`, member, container, into, check))) return
   }
 }
 
@@ -140,6 +160,7 @@ async function* expandMember(
     yield* messages
     return true
   }
+  if (await into.takesAside(label, bytes, check, (line) => withFinding(line, unsafe))) return true
   check.begin()
   yield {
     costBytes,

@@ -12,6 +12,7 @@ import {
   lineWithoutArrival,
 } from './import-line.ts'
 import { FileSetCheck } from './media-import-dicomdir.ts'
+import { type DocumentImport, documentWordOf, MediumDocuments, notReport } from './media-import-documents.ts'
 import { type FlightLimits, flight, type Job, type Outcome } from './media-import-flight.ts'
 import { loadFile, type OpenedFile, openFile, type Spool } from './media-import-load.ts'
 import { type Found, type GivenPath, reasonOf, walkMedium } from './media-import-walk.ts'
@@ -40,6 +41,10 @@ export interface ImportOptions {
   readonly signal: AbortSignal
   /** Takes in files of HL7 v2 messages, or refuses them; without it they are text like any other. */
   readonly messages?: MessageImport | 'forbidden'
+  /** Takes in documents that stand beside images; without it they are passed over. */
+  readonly documents?: DocumentImport
+  /** Studies that an earlier run of the same work brought. */
+  readonly knownStudies?: ReadonlySet<string>
   readonly flight?: FlightLimits
   /** Bounds on containers; those of threats.md E2 by default. */
   readonly containers?: ContainerLimits
@@ -77,6 +82,9 @@ type FileJob = Job<CountedLine>
 /** Makes the jobs of one import. Files named DICOMDIR come last, so that they can be checked against the rest. */
 export class MediaImport implements ContainerImport {
   readonly #options: ImportOptions
+  readonly #media = new WeakMap<FileSetCheck, MediumDocuments>()
+  /** Files a person named themselves: whatever they are called, they are meant. */
+  readonly #named = new Set<string>()
   /** Settles when every file begun so far has been loaded: files of messages are handed over in their order. */
   #turn: Promise<void> = Promise.resolve()
 
@@ -89,12 +97,63 @@ export class MediaImport implements ContainerImport {
       const check = new FileSetCheck()
       const last: Extract<Found, { kind: 'file' }>[] = []
       for await (const found of walkMedium(path)) {
+        if (found.label === path.given) this.#named.add(found.label)
         if (found.kind === 'file' && isFileSetIndex(found.label)) last.push(found)
         else if (!this.#told(found.label)) yield this.#jobOf(found, check)
       }
       for (const found of last) check.sawIndex(found.label)
       for (const found of last) if (!this.#told(found.label)) yield this.#jobOf(found, check)
+      yield* this.documentsOf(check)
     }
+  }
+
+  /** Documents of a medium, once its images have been judged: then it is known whose they are. */
+  async *documentsOf(check: FileSetCheck): AsyncGenerator<FileJob> {
+    await check.settled()
+    const documents = this.#media.get(check)
+    if (documents === undefined || this.#options.signal.aborted) return
+    yield* documents.jobs(
+      (label) => this.#provenance(label),
+      (label, bytes) => this.deliver(label, bytes, check),
+    )
+  }
+
+  #documents(check: FileSetCheck): MediumDocuments | null {
+    const { documents, spool, knownStudies } = this.#options
+    if (documents === undefined) return null
+    const known = this.#media.get(check) ?? new MediumDocuments(documents, spool, knownStudies)
+    this.#media.set(check, known)
+    return known
+  }
+
+  /**
+   * Takes a file that is a report aside until the images of its medium have come.
+   * @returns false when it is none: then it goes the way of all files
+   */
+  async takesAside(
+    label: string,
+    bytes: ArrivedBytes,
+    check: FileSetCheck,
+    told: (line: CountedLine) => CountedLine = (line) => line,
+  ): Promise<boolean> {
+    const word = this.#options.judgeOnly ? null : this.#reportIn(label, bytes)
+    const documents = word === null ? null : this.#documents(check)
+    await documents?.hold(label, bytes, word === 'text' && !this.#named.has(label), told)
+    return documents !== null
+  }
+
+  /** @returns what kind of document it is; null for what is no report */
+  #reportIn(label: string, bytes: ArrivedBytes): string | null {
+    if (this.#options.documents === undefined) return null
+    const word = documentWordOf(bytes)
+    return word === null || notReport(label, word, this.#named.has(label)) !== null ? null : word
+  }
+
+  /** Why a document is no report; null for what is one, or no document. */
+  #passedOver(label: string, bytes: ArrivedBytes): string | null {
+    if (this.#options.documents === undefined) return null
+    const word = documentWordOf(bytes)
+    return word === null ? null : notReport(label, word, this.#named.has(label))
   }
 
   #told(label: string): boolean {
@@ -156,6 +215,7 @@ export class MediaImport implements ContainerImport {
         await before
         return { more: messages }
       }
+      if (await this.takesAside(found.label, bytes, check)) return { more: nothing() }
       return { result: await this.deliver(found.label, bytes, check) }
     } finally {
       await file.close()
@@ -194,13 +254,18 @@ export class MediaImport implements ContainerImport {
   /** Hands bytes to intake and says what became of them. */
   async deliver(label: string, bytes: ArrivedBytes, check: FileSetCheck): Promise<CountedLine> {
     const { intake, judgeOnly } = this.#options
+    const passed = this.#passedOver(label, bytes)
+    const document = judgeOnly && this.#reportIn(label, bytes) !== null
     const size = bytes.in === 'memory' ? bytes.bytes.byteLength : bytes.size
-    const arrival = { provenance: this.#provenance(label), claims: this.#claims(), bytes }
+    const arrival = { provenance: this.#provenance(label), claims: document ? { document } : this.#claims(), bytes }
     try {
       const receipt = await (judgeOnly ? intake.judge(arrival) : intake.receive(arrival))
+      this.#documents(check)?.saw(receipt)
       check.saw(label, receipt.verdict !== 'skip')
       const failed = receipt.failure !== null && ARCHIVE_FAILURES.has(receipt.failure)
-      return { line: lineOf(label, receipt), bytes: size, failed }
+      const line = lineOf(label, receipt)
+      const told = line.verdict === 'skip' && passed !== null ? { ...line, reason: `${line.reason}: ${passed}` } : line
+      return { line: told, bytes: size, failed }
     } catch (error) {
       if (!(error instanceof ArchiveError)) throw error
       return refusedByArchive(label, size, error)
@@ -225,6 +290,8 @@ export class MediaImport implements ContainerImport {
     return this.#options.bareDataSets ? { bareDataSet: true } : {}
   }
 }
+
+async function* nothing(): AsyncGenerator<FileJob> {}
 
 /** Larger files are spooled in pieces: they take no more memory than this. */
 const COST_BYTES_MAX = 4 * 1024 * 1024

@@ -9,6 +9,7 @@ import type { MessageImport } from './hl7v2-import.ts'
 import { ImportCount, type ImportLine } from './import-line.ts'
 import { matched, noting } from './import-reconciliation.ts'
 import { importPaths } from './media-import.ts'
+import type { DocumentImport } from './media-import-documents.ts'
 import type { Spool } from './media-import-load.ts'
 import type { BadZip, ContainerLimits } from './media-import-zip.ts'
 import { UploadFiles, type UploadState } from './web-upload-files.ts'
@@ -25,6 +26,8 @@ export interface UploadsOptions {
   readonly directory: string
   readonly spool: Spool
   readonly intake: Intake
+  /** Documents beside images, and alone; without it they are passed over. */
+  readonly documents?: DocumentImport
   /** Matches the studies of an upload before its result is told. */
   readonly imports: Pick<ImportDesk, 'stateOf' | 'reconcile' | 'intend'>
   /** Where HL7 v2 messages go. */
@@ -287,7 +290,7 @@ export class Uploads {
     const lines = await this.#files.openLines(id)
     const count = new ImportCount()
     for (const line of before) count.add({ line, bytes: 0, failed: isFailure(line) })
-    const { intake, spool, messages, badZip } = this.#options
+    const { intake, spool, messages, badZip, documents } = this.#options
     const studies = await this.#studiesOf(before)
     try {
       const events = importPaths([{ given: name, absolute: this.#files.bytesPath(id) }], {
@@ -304,6 +307,7 @@ export class Uploads {
         containers: this.#options.limits,
         badZip: badZip(),
         messages: known.state.messages === true ? messages : 'forbidden',
+        ...(documents === undefined ? {} : { documents, knownStudies: studies }),
         signal: this.#stop.signal,
         alreadyTold: new Set(before.map(({ path }) => path)),
       })

@@ -112,6 +112,8 @@ export interface ArchiveReader {
    * not: visibility follows them to who they live on as, and back when that is undone.
    */
   patientIds(id: string, issuer?: string): Promise<readonly string[]>
+  /** Opaque ids of who owns these studies now, each once. */
+  ownersOf(studyInstanceUIDs: readonly string[]): Promise<readonly string[]>
   counts(): Promise<{
     readonly patients: number
     readonly studies: number

@@ -69,7 +69,7 @@ export function createDocumentContext(tools: ContextTools): ContextOf {
         ...voices,
         { source: 'site', says: derived([...known, { source: 'originator', says: origin }], terms.values, known) },
         { source: 'originator', says: origin },
-        { source: 'site', says: siteSays(terms) },
+        { source: 'site', says: { ...siteSays(terms), title: titleOf(provenance) } },
       ],
     }
   }
@@ -236,6 +236,16 @@ function derived(voices: readonly Voice[], values: ValueSetTable, stated: readon
     classCode: type == null ? null : (values.classOf(type) ?? null),
     practiceSetting: department == null ? null : (values.specialtyOf(department) ?? null),
   }
+}
+
+/** The name of the file without its ending: better than none. */
+function titleOf({ path }: Provenance): string | null {
+  const name = (path ?? '').split(/[/\\]/).at(-1) ?? ''
+  const title = name
+    .replace(/\.[A-Za-z0-9]{1,5}$/, '')
+    .replace(/[_]+/g, ' ')
+    .trim()
+  return title === '' || title === 'document' ? null : title.slice(0, 200)
 }
 
 function siteSays({ defaults, values }: DocumentTerms): Partial<DocumentMetadata> {

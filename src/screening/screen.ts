@@ -255,7 +255,7 @@ async function scanJudged(
   judged: Judged,
 ): Promise<Screened> {
   const refused = decide(judged.drafts, policy).verdict === 'reject'
-  const listedOnly = judged.skip !== null && !judged.drafts.some(({ rule }) => rule === 'document-not-kept')
+  const listedOnly = judged.skip !== null && !judged.drafts.some(({ rule }) => rule === 'document-passed-over')
   if (refused || listedOnly) return conclude(arrival, judged, policy, NOT_SCANNED, [])
   try {
     const sha256 = arrival.bytes.in === 'spool' ? arrival.bytes.sha256 : hash('sha256', arrival.bytes.bytes)

@@ -3,6 +3,7 @@ import { type ImportLine, needsAttention } from '#arrival/import-line.ts'
 import { noting, type ReconciledEvent, reconciled } from '#arrival/import-reconciliation.ts'
 import { type ImportSummary, importPaths } from '#arrival/media-import.ts'
 import type { Archive } from '../../app.ts'
+import { documentImport } from '../../app-document-routes.ts'
 import { hl7Limits } from '../../app-hl7.ts'
 import { type ArchiveCommand, type Emit, type ExitStatus, type Flag, type Given, isSet, text } from '../command.ts'
 import { fileCount, oneLine, sizeText } from '../terminal.ts'
@@ -70,6 +71,7 @@ async function walkPaths(
     containers: archive.config.limits,
     badZip: archive.settings.get('media.badZip'),
     messages: { desk: archive.messageDesk, limits: hl7Limits(archive.config) },
+    documents: documentImport(archive),
     signal,
   })
   if (judgeOnly) return tellImport(events, emit, signal, judgeOnly)

@@ -133,6 +133,15 @@ export function createSqliteReader(
       return rows.map((row) => row.id)
     },
 
+    async ownersOf(studyInstanceUIDs) {
+      const rows = db.all<{ id: string }>(
+        `select distinct coalesce(v.id, p.id) as id from study s join patient p on p.key = s.owner
+         left join patient v on v.key = p.survivor where s.uid in (select value from json_each(?))`,
+        JSON.stringify(studyInstanceUIDs),
+      )
+      return rows.map(({ id }) => id)
+    },
+
     async counts() {
       const row = db.get<{ patients: number; studies: number; series: number; instances: number; bytes: number }>(
         'select patients, studies, series, instances, bytes from total',

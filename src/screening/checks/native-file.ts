@@ -51,12 +51,12 @@ export const nativeFileRules: readonly Rule[] = [
     'Its objects are imported by walking the medium.',
   ),
   rule(
-    'document-not-kept',
+    'document-passed-over',
     'contract',
     'skip',
     [],
-    'A clean document in its native format; documents are not kept yet.',
-    'It would need document metadata that nobody gave.',
+    'A document in its native format that is no report: part of a viewer, a help file, or at a door of instances.',
+    'What makes a disc work is not what it was sent for; a person who names the file, or sends it as a document, gets it kept.',
   ),
   rule(
     'D13',
@@ -226,11 +226,11 @@ function skip(is: NativeFile['is'], rule: string, detail: string): NativeFile {
 
 function document(what: string, drafts: readonly Draft[]): NativeFile {
   const kept = {
-    rule: 'document-not-kept',
+    rule: 'document-passed-over',
     severity: 'info',
-    detail: `${what}; documents are not kept`,
+    detail: `${what}, passed over`,
     offset: null,
     tag: null,
   } as const
-  return { is: 'document', drafts: [kept, ...drafts], reason: `${what}; documents are not kept` }
+  return { is: 'document', drafts: [kept, ...drafts], reason: `${what}, passed over` }
 }
