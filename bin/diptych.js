@@ -10,7 +10,9 @@ const major = Number(process.versions.node.split('.')[0])
 
 if (major >= LEAST_MAJOR) {
   // Stripped and compiled once per version of the sources: halves the time to the first answer.
-  nodeModule.enableCompileCache()
+  const { directory } = nodeModule.enableCompileCache()
+  // The environment is how worker threads learn of it: the writer loads half of the sources.
+  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= directory
   const { main } = await import('../src/main.ts')
   await main(process.argv.slice(2))
 } else {
