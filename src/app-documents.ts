@@ -167,7 +167,8 @@ export function createDocuments(around: DocumentSurroundings): Documents {
     walk: {
       judge: (arrival) => around.walk.judge(isDocument(arrival) ? asDocument(arrival) : arrival),
       receive: (arrival) => (isDocument(arrival) ? alone(arrival, submissions) : around.walk.receive(arrival)),
-      restore: (arrival, how) => (isDocument(arrival) ? alone(arrival, released) : around.walk.restore(arrival, how)),
+      restore: (arrival, how, decided) =>
+        isDocument(arrival) ? alone(arrival, released) : around.walk.restore(arrival, how, decided),
     },
   }
 }

@@ -126,7 +126,10 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     }) as Route[]),
   ]
   const fhir = openFhir(archive, version(), log)
-  routes.push(...fhir.routes, openApiRoute(() => routes, version()))
+  routes.push(
+    ...fhir.routes,
+    openApiRoute(() => routes, version()),
+  )
   const http = await startHttp({
     config,
     routes,

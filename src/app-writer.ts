@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
+import { createArrivedStudies } from '#index/sqlite/arrived-study.ts'
 import { openDatabase } from '#index/sqlite/database.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
@@ -30,6 +31,7 @@ import { collectOrphans } from '#operations/orphans.ts'
 import { isOwnCopy } from '#operations/own-copy.ts'
 import { PERFORMED_STEP_JOB, performedStepHandler } from '#operations/performed-step.ts'
 import { createRendering } from '#operations/render-metadata.ts'
+import { createStudyJoins } from '#operations/study-join.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { nextRescan, RESCAN_JOB } from '#quarantine/rescan.ts'
 import { openVault } from '#quarantine/vault.ts'
@@ -142,6 +144,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     seal: (sha256, source) => vault.seal(sha256, source),
     wasReleased: (sha256) => held.wasReleased(sha256),
     dropSpool,
+    join: (joining) => joins.join(joining),
     lane,
     onFault: (error, provenance) => logFault(`walk failed at door ${provenance.door}, object held`, error),
   })
@@ -167,7 +170,8 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     vault,
     journal,
     spoolDirectory: folder('spool'),
-    restore: (arrival, how) => documents.walk.restore(arrival, how),
+    restore: (arrival, how, released) => documents.walk.restore(arrival, how, released),
+    joins: (item) => joins.of(item),
     walk: documents.walk,
     commit,
     audit: (item, decision) => {
@@ -192,6 +196,13 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     audit: ({ cause, address, ...told }) =>
       securityWriter.appendAudit([auditEvent(cause.by, { kind: 'decide', address, ...told })]),
     applied: (entries) => follow(entries.map(({ decision }) => decision)),
+  })
+
+  const joins = createStudyJoins({
+    ledger: createIdentityReader(db),
+    desk: identity,
+    study: createArrivedStudies(db),
+    studyPatient: (uid) => writer.studyPatient(uid),
   })
 
   const jobs = createSqliteJobQueue(db)

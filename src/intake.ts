@@ -10,6 +10,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { ArchiveError } from '#errors.ts'
+import type { PatientIdentity } from '#model/archive-object.ts'
 import type { Arrival, ArrivedBytes, OpenArrival, Provenance, Receipt } from '#model/arrival.ts'
 import type { Finding } from '#model/finding.ts'
 import type { Intake } from '#model/intake.ts'
@@ -49,6 +50,11 @@ export interface WalkTools {
   /** Removes a spool file nobody needs any more. */
   dropSpool(path: string): Promise<void>
   readonly lane: CommitLane
+  /**
+   * Before a released object is stored: when its study is kept under another patient, decides that it is served with
+   * that patient's attributes. @returns how to take that back when it is not stored after all; null when nothing was done
+   */
+  join(joining: Joining): Promise<(() => Promise<void>) | null>
   /** Told of faults that were turned into a held object (fail closed), for the log. */
   onFault(error: unknown, provenance: Provenance): void
 }
@@ -56,20 +62,42 @@ export interface WalkTools {
 /** What a person decided about a held object: walk again, and let it in. */
 export type Override = 'release' | 'sanitise'
 
+/** The decision behind an override. */
+export interface Released {
+  readonly item: string
+  readonly by: string
+  readonly reason: string
+  /** The study whose patient the item is known to contradict, as its findings say. */
+  readonly conflictsWith: string | undefined
+}
+
+/** A released object, and whose it says it is. */
+export interface Joining {
+  readonly released: Released
+  readonly uids: InstanceUids
+  readonly patient: PatientIdentity
+  readonly statedIssuer: string
+}
+
 export interface Walk extends Intake {
   /** Walks a held original again with a person's decision in place of the policy's. */
-  restore(arrival: Arrival, how: Override): Promise<Receipt>
+  restore(arrival: Arrival, how: Override, released: Released): Promise<Receipt>
 }
 
 /** Makes the walk over the rooms' tools. */
 export function createWalk(tools: WalkTools): Walk {
   return {
-    receive: (arrival) => walk(arrival, null, true),
-    judge: (arrival) => walk(arrival, null, false),
-    restore: (arrival, how) => walk(arrival, how, true),
+    receive: (arrival) => walk(arrival, null, true, null),
+    judge: (arrival) => walk(arrival, null, false, null),
+    restore: (arrival, how, released) => walk(arrival, how, true, released),
   }
 
-  async function walk(arrival: Arrival, override: Override | null, keep: boolean): Promise<Receipt> {
+  async function walk(
+    arrival: Arrival,
+    override: Override | null,
+    keep: boolean,
+    decided: Released | null,
+  ): Promise<Receipt> {
     const source = tools.open(arrival.bytes)
     try {
       const terms = tools.termsFor(arrival.provenance)
@@ -78,11 +106,25 @@ export function createWalk(tools: WalkTools): Walk {
       const screened = screening instanceof Promise ? await screening : screening
       const base = begin(arrival, source.size, tools.digest(arrival.bytes), screened)
       if (!keep) return judged(base, screened)
-      return await tools.lane.commit(await prepare(arrival, source, terms, screened, base, override))
+      const prepared = await prepare(arrival, source, terms, screened, base, override)
+      const unjoin = decided === null ? null : await joined(prepared, decided)
+      try {
+        return await tools.lane.commit(prepared)
+      } catch (error) {
+        await unjoin?.()
+        throw error
+      }
     } finally {
       source.close()
       if (keep && arrival.bytes.in === 'spool') await tools.dropSpool(arrival.bytes.path)
     }
+  }
+
+  async function joined({ outcome }: Prepared, released: Released): Promise<(() => Promise<void>) | null> {
+    if (outcome.is !== 'store') return null
+    const { uids, patient, extracted } = outcome
+    const statedIssuer = extracted.attributes['00100021']?.[0]?.trim() ?? ''
+    return tools.join({ released, uids, patient, statedIssuer })
   }
 
   /** From a verdict to what the commit lane has to write. */

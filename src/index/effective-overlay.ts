@@ -71,6 +71,9 @@ export interface OverlayInput {
   readonly corrections: readonly Correction[]
 }
 
+/** Rule of the decision that a released object is served with the patient of its study. */
+export const JOIN_RULE = 'quarantine.release'
+
 /** Modifying System (0400,0563). */
 const SYSTEM = 'Diptych'
 const LO_MAX = 64
@@ -97,7 +100,14 @@ export function effectiveOverlay(input: OverlayInput): readonly StudyEvent[] {
     events.push({ ...event, changes, entry, by, rule, ...to })
   }
   const module = patientModule(input)
-  const sorted = corrections.toSorted((a, b) => a.cause.order - b.cause.order)
+  // What makes an object like the rest of its study comes first: all that holds for the study holds for it then.
+  const isJoin = ({ cause, instance }: Correction) => cause.rule === JOIN_RULE && instance !== undefined
+  for (const { cause, reason, changes, series, instance } of corrections.filter(isJoin)) {
+    add(cause, reason, changes, { ...(series === undefined ? {} : { series }), instance })
+  }
+  const sorted = corrections
+    .filter((correction) => !isJoin(correction))
+    .toSorted((a, b) => a.cause.order - b.cause.order)
   // One decision is one event, unless a correction stands between its halves.
   const together =
     assigned !== null &&
@@ -141,6 +151,35 @@ function patientModule(input: OverlayInput): { changes: readonly AttributeChange
   )
   const cause = same ? latest(causes.slice(moves.length)) : latest(causes)
   return changes.length === 0 || cause === undefined ? { changes: [], cause: null } : { changes, cause }
+}
+
+/** What an object of another patient needs to say the same as the study it is made part of. */
+export function joinChanges(
+  study: ArrivedStudy,
+  object: { readonly id: string; readonly issuer: string; readonly statedIssuer: string },
+): readonly AttributeChange[] {
+  const person = FIELDS.map(({ field, path, vr }): AttributeChange => {
+    const value = study[field]
+    return { path, vr, values: value === null ? null : [value] }
+  })
+  const issuer = study.statedIssuer !== '' || isAssumed(study.issuer) ? study.statedIssuer : study.issuer
+  const from = {
+    ...study,
+    issuer: object.issuer,
+    id: object.id,
+    statedId: object.id,
+    statedIssuer: object.statedIssuer,
+  }
+  const changes = identifierChanges(from, {
+    issuer: issuer || 'assumed:',
+    id: study.statedId,
+    stated: null,
+    told: study,
+    toldBy: {},
+  })
+  return [...person, ...changes].toSorted((a, b) =>
+    a.path.slice(0, 8) < b.path.slice(0, 8) ? -1 : a.path.slice(0, 8) > b.path.slice(0, 8) ? 1 : 0,
+  )
 }
 
 /** Number and issuer of the owner; the number it came with stays as an other patient id, with its issuer. */

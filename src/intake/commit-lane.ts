@@ -5,7 +5,7 @@ import type { ArchiveWriter, CommitGroup } from '#model/archive-index.ts'
 import type { Location, NewInstance, ObjectRecord, PatientIdentity, Placement } from '#model/archive-object.ts'
 import type { ArrivalRecord, Receipt } from '#model/arrival.ts'
 import type { Finding } from '#model/finding.ts'
-import type { HeldRow } from '#model/quarantine.ts'
+import { type HeldRow, studyConflict } from '#model/quarantine.ts'
 import type { Entry, SegmentStore, SpooledEntry } from '#model/segment-store.ts'
 import { joinStudy } from '#reconciliation/identity.ts'
 import type { Base, InstanceUids } from './base.ts'
@@ -213,26 +213,17 @@ export function createCommitLane(tools: LaneTools): CommitLane {
           )
         else
           decided.push(
-            await conflict(
-              prepared,
-              'conflict',
-              `SOP Instance UID ${sopInstanceUID} is kept with other content`,
-              '00080018',
-            ),
+            await conflict(prepared, {
+              ...{ rule: 'conflict', severity: 'quarantine', offset: null, tag: '00080018' },
+              detail: `SOP Instance UID ${sopInstanceUID} is kept with other content`,
+            }),
           )
         continue
       }
       const keptUnder = byStudy.get(studyInstanceUID) ?? tools.writer.studyPatient(studyInstanceUID)
       const joined = joinStudy(outcome.patient, keptUnder)
       if (joined === 'conflict' && !outcome.joinKept) {
-        decided.push(
-          await conflict(
-            prepared,
-            'study-patient-conflict',
-            `study ${studyInstanceUID} is kept under another patient`,
-            '00100020',
-          ),
-        )
+        decided.push(await conflict(prepared, studyConflict(studyInstanceUID)))
         continue
       }
       const patient = joined === 'conflict' ? (keptUnder ?? outcome.patient) : joined
@@ -251,8 +242,9 @@ export function createCommitLane(tools: LaneTools): CommitLane {
     return (await tools.isOwnCopy?.({ sopInstanceUID, transferSyntaxUID, dataSet: kept.digests.dataSet })) ?? false
   }
 
-  async function conflict(prepared: Prepared, rule: string, detail: string, tag: string): Promise<Decided> {
-    const findings: Finding[] = [...prepared.base.findings, { rule, severity: 'quarantine', detail, offset: null, tag }]
+  async function conflict(prepared: Prepared, finding: Finding): Promise<Decided> {
+    const findings: Finding[] = [...prepared.base.findings, finding]
+    const { detail } = finding
     let outcome: Outcome
     try {
       outcome = await prepared.hold(findings, detail)

@@ -23,6 +23,30 @@ export interface QuarantineItem {
     readonly birthDate: string | null
   } | null
   readonly decision: QuarantineDecision | null
+  /** What a release would join it to; absent when it would not. */
+  readonly joins?: StudyJoin
+}
+
+/** A release that makes an object of another patient part of a study: it is served with the patient of the study. */
+export interface StudyJoin {
+  readonly studyInstanceUid: string
+  /** Whose the study is now. */
+  readonly patient: { readonly issuer: string; readonly id: string; readonly name: string | null }
+}
+
+/** Rule of what is held because its study is kept under another patient. */
+export const STUDY_CONFLICT = 'study-patient-conflict'
+
+/** The finding that says so. */
+export function studyConflict(studyInstanceUID: string): Finding {
+  const detail = `study ${studyInstanceUID} is kept under another patient`
+  return { rule: STUDY_CONFLICT, severity: 'quarantine', detail, offset: null, tag: '00100020' }
+}
+
+/** The study such a finding is about; undefined when there is none. */
+export function conflictingStudy(findings: readonly Finding[]): string | undefined {
+  const found = findings.findLast(({ rule }) => rule === STUDY_CONFLICT)
+  return found === undefined ? undefined : /^study ([0-9.]+) /.exec(found.detail)?.[1]
 }
 
 export interface QuarantineDecision {

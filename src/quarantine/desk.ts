@@ -2,7 +2,15 @@ import { rm } from 'node:fs/promises'
 import { ArchiveError } from '#errors.ts'
 import type { Arrival, ArrivedBytes, Receipt } from '#model/arrival.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
-import type { HeldItem, QuarantineDecision, QuarantineItem, QuarantineStore } from '#model/quarantine.ts'
+import {
+  conflictingStudy,
+  type HeldItem,
+  type QuarantineDecision,
+  type QuarantineItem,
+  type QuarantineStore,
+  type StudyJoin,
+  studyConflict,
+} from '#model/quarantine.ts'
 import type { Journal } from '#storage/journal.ts'
 import { ArrivalBuffer } from '#storage/spool.ts'
 import { type RescanTools, rescan } from './rescan.ts'
@@ -22,7 +30,9 @@ export interface DeskTools {
   /** Originals too large for memory are decrypted to here on their way back in. */
   readonly spoolDirectory: string
   /** Walks the original again with a person's decision in place of the policy's. */
-  restore(arrival: Arrival, how: 'release' | 'sanitise'): Promise<Receipt>
+  restore(arrival: Arrival, how: 'release' | 'sanitise', released: ReleasedItem): Promise<Receipt>
+  /** What releasing it would do besides storing it. */
+  joins?(item: QuarantineItem): StudyJoin | undefined
   /** The ordinary walk, and the same without keeping anything. */
   readonly walk?: Pick<RescanTools, 'judge' | 'receive'>
   /** Runs `fn` in one transaction that also writes the flushed position of the segments (the journal's). */
@@ -30,6 +40,15 @@ export interface DeskTools {
   /** Audit entry of a decision, within that transaction. */
   audit(item: QuarantineItem, decision: QuarantineDecision): void
   readonly now?: () => Date
+}
+
+/** The decision with which an item comes back in. */
+export interface ReleasedItem {
+  readonly item: string
+  readonly by: string
+  readonly reason: string
+  /** The study whose patient it contradicts, as whoever decides could read. */
+  readonly conflictsWith: string | undefined
 }
 
 /** Decisions on held objects, and what becomes of their originals. */
@@ -45,8 +64,13 @@ export interface Desk extends QuarantineDesk {
 export function createDesk(tools: DeskTools): Desk {
   const { store, vault } = tools
   const now = tools.now ?? (() => new Date())
-  /** Decisions under way: the second of two at once is told so. */
-  const deciding = new Set<string>()
+  /** Decisions under way, by item: the last one asked for. */
+  const deciding = new Map<string, Promise<unknown>>()
+
+  function told(item: QuarantineItem): QuarantineItem {
+    const joins = tools.joins?.(item)
+    return joins === undefined ? item : { ...item, joins }
+  }
 
   function mustGet(id: string): HeldItem {
     const item = store.get(id)
@@ -60,7 +84,7 @@ export function createDesk(tools: DeskTools): Desk {
     reason: string,
     by: string,
   ): Promise<QuarantineItem> {
-    const objectId = action === 'discard' ? null : await bringBack(item, action)
+    const objectId = action === 'discard' ? null : await bringBack(item, action, reason, by)
     const decision: QuarantineDecision = { action, reason, by, time: now().toISOString(), objectId }
     await settle(item, decision)
     return publicItem(mustGet(item.id))
@@ -77,10 +101,36 @@ export function createDesk(tools: DeskTools): Desk {
   }
 
   /** @returns id of the object that is in the archive now */
-  async function bringBack(item: HeldItem, how: 'release' | 'sanitise'): Promise<string | null> {
-    const receipt = await tools.restore(await reopen(item), how)
+  async function bringBack(
+    item: HeldItem,
+    how: 'release' | 'sanitise',
+    reason: string,
+    by: string,
+  ): Promise<string | null> {
+    const conflictsWith = conflictingStudy(item.findings)
+    let receipt: Receipt
+    try {
+      receipt = await tools.restore(await reopen(item), how, { item: item.id, by, reason, conflictsWith })
+    } catch (error) {
+      throw explained(error, item, conflictsWith)
+    }
     if (receipt.stored) return receipt.objectId
     throw new ArchiveError(receipt.failure ?? 'screening.held', receipt.reason, { hint: 'It stays in quarantine.' })
+  }
+
+  /** Whoever decides is told what is in the way, and the item says it from now on. */
+  function explained(error: unknown, item: HeldItem, known: string | undefined): unknown {
+    if (!(error instanceof ArchiveError) || error.code !== 'identity.conflict') return error
+    const study = /^study ([0-9.]+) is kept under another patient$/.exec(error.message)?.[1]
+    if (study !== undefined) {
+      if (known !== study) {
+        tools.commit(() => store.reassess(item.id, [...item.findings, studyConflict(study)], item.scan))
+      }
+      return error
+    }
+    return new ArchiveError('identity.conflict', error.message, {
+      hint: 'An object with this UID and other content is kept: it can only be discarded, or released once the kept one is deleted.',
+    })
   }
 
   async function reopen(item: HeldItem): Promise<Arrival> {
@@ -98,11 +148,12 @@ export function createDesk(tools: DeskTools): Desk {
 
   return {
     async list(filter) {
-      return store.list(filter)
+      const { items, next } = store.list(filter)
+      return { items: items.map(told), next }
     },
     async item(id) {
       const item = store.get(id)
-      return item === undefined ? undefined : publicItem(item)
+      return item === undefined ? undefined : told(publicItem(item))
     },
     async decide(id, action, reason, by) {
       if (reason.trim() === '') {
@@ -111,21 +162,27 @@ export function createDesk(tools: DeskTools): Desk {
       if (reason.length > REASON_CHARACTERS_MAX) {
         throw new ArchiveError('request.malformed', `a reason has at most ${REASON_CHARACTERS_MAX} characters`)
       }
-      const item = mustGet(id)
-      if (item.state !== 'held') throw decided(item)
-      if (deciding.has(id)) throw new ArchiveError('quarantine.decided', 'this item is being decided right now')
-      deciding.add(id)
+      mustGet(id)
+      // Behind a decision that is under way: it may fail, and then this one is the first.
+      const before = deciding.get(id)
+      const turn = (async () => {
+        await before?.catch(() => undefined) // whoever asked for it is told
+        const item = mustGet(id)
+        if (item.state !== 'held') throw decided(item)
+        return decide(item, action, reason.trim(), by)
+      })()
+      deciding.set(id, turn)
       try {
-        return await decide(item, action, reason.trim(), by)
+        return await turn
       } finally {
-        deciding.delete(id)
+        if (deciding.get(id) === turn) deciding.delete(id)
       }
     },
     async original(id) {
       const { sha256, size } = mustGet(id)
       if (size > ORIGINAL_BYTES_MAX) {
         throw new ArchiveError('request.too-large', `this original has ${size} bytes`, {
-          hint: 'Use `diptych quarantine original`, which writes it to a file.',
+          hint: 'It is in quarantine/ of the data directory under its SHA-256, encrypted with keys/key.',
         })
       }
       const pieces: Uint8Array[] = []

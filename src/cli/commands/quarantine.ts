@@ -50,7 +50,10 @@ export const quarantineCommand: ArchiveCommand = {
       return 0
     }
     const decided = await desk.decide(id, what, needed(given, 'reason'), 'local')
-    await emit({ json: decided, text: `${decided.id} ${decided.state}` })
+    await emit({
+      json: decided,
+      text: `${decided.id} ${decided.decision?.action === 'sanitise' ? 'sanitised' : decided.state}`,
+    })
     return 0
   },
 }
@@ -75,6 +78,13 @@ function longText(item: QuarantineItem): string {
     ['scan', item.scan.status],
     ['first 128 bytes', item.preambleHex],
   ]
+  if (item.joins !== undefined) {
+    const { patient, studyInstanceUid } = item.joins
+    rows.push([
+      'when released',
+      `part of study ${studyInstanceUid}, served as ${patient.name ?? ''} ${patient.id} (${patient.issuer}); can be taken back`,
+    ])
+  }
   if (item.decision !== null) {
     const { action: decided, by, time, reason } = item.decision
     rows.push(['decision', `${decided} by ${by} at ${time}: ${reason}`])

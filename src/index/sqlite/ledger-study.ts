@@ -1,5 +1,5 @@
 import type { PatientKey } from '#model/identity.ts'
-import { type Correction, effectiveOverlay, type StudyEvent } from '../effective-overlay.ts'
+import { type Correction, effectiveOverlay, JOIN_RULE, type StudyEvent } from '../effective-overlay.ts'
 import type { Database } from './database.ts'
 import { causeOf, type EntryStore, patientSubject, studySubject } from './ledger-entries.ts'
 import type { LedgerPatients } from './ledger-patients.ts'
@@ -97,11 +97,19 @@ export function createStudyDerivation(db: Database, entries: EntryStore, patient
         id: state.identifier,
       }))
       const aliases: Record<string, readonly string[]> = {}
+      // Under the number that an object of another patient came with.
+      former.push(...corrections.flatMap(joinedFrom))
       if (former.length > 0) {
         aliases['00100020'] = [...new Set(former.map(({ id }) => id))].filter((id) => id !== '')
-        aliases['00100021'] = [...new Set(former.map(({ issuer }) => issuer))]
+        aliases['00100021'] = [...new Set(former.map(({ issuer }) => issuer))].filter((issuer) => issuer !== '')
       }
       return { owner: owner.key, events, aliases }
     },
   }
+}
+
+function joinedFrom({ cause, changes }: Correction): PatientKey[] {
+  if (cause.rule !== JOIN_RULE) return []
+  const value = (path: string) => changes.find((change) => change.path === path)?.values?.[0] ?? ''
+  return [{ issuer: value('00101002/0/00100021'), id: value('00101002/0/00100020') }]
 }

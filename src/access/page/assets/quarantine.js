@@ -199,6 +199,7 @@ function decisionCard(main, item) {
     'section',
     { class: 'card' },
     h('h2', {}, 'Decide'),
+    joinNote(item),
     told,
     h('label', {}, 'Reason', reason),
     h('p', { class: 'quiet small', id: 'reason-hint' }, 'Kept with the decision and in the audit trail.'),
@@ -215,6 +216,18 @@ function decisionCard(main, item) {
         return button
       }),
     ),
+  )
+}
+
+/** What a release does besides letting it in. */
+function joinNote({ joins }) {
+  if (!joins) return null
+  const whose = [person(joins.patient.name), joins.patient.id].filter(Boolean).join(' \u00b7 ')
+  return h(
+    'p',
+    { class: 'note' },
+    `Its study is kept under another patient. Released, it becomes part of that study and is shown as ${whose}; `,
+    'what it says itself is recorded, and the decision can be taken back on the page of the study.',
   )
 }
 
