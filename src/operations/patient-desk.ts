@@ -29,6 +29,8 @@ export interface AskedChange {
 
 /** Entries looked through for the one a decision takes back. */
 const ENTRIES_MAX = 10_000
+/** How often what to take back is looked for when others decide at the same time. */
+const ATTEMPTS = 5
 const RULE = 'desk'
 const PATIENT_NAME = '00100010'
 
@@ -78,9 +80,19 @@ export class PatientDesk {
 
   /** Takes the merge of a patient back: everything is as it was without it. */
   async unmerge(key: PatientKey, by: By): Promise<readonly LedgerEntry[]> {
-    const entry = this.#standing(key, ({ decision }) => decision.do === 'merge' && isKey(decision.from, key))
-    if (entry === undefined) throw new ArchiveError('request.conflict', `${key.id} is not merged into anybody`)
-    return this.#decide([{ do: 'undo', entry: entry.id }], by)
+    for (let attempt = 1; ; attempt++) {
+      const entries = this.#allStanding(key, ({ decision }) => decision.do === 'merge' && isKey(decision.from, key))
+      if (entries.length === 0) throw new ArchiveError('request.conflict', `${key.id} is not merged into anybody`)
+      try {
+        return await this.#decide(
+          entries.map(({ id }) => ({ do: 'undo', entry: id })),
+          by,
+        )
+      } catch (error) {
+        // Somebody took one of them back between our look and our turn: what is left is looked for again.
+        if (!(error instanceof ArchiveError) || error.code !== 'identity.undone' || attempt === ATTEMPTS) throw error
+      }
+    }
   }
 
   async link(a: PatientKey, b: PatientKey, by: By): Promise<readonly LedgerEntry[]> {
@@ -142,6 +154,12 @@ export class PatientDesk {
   }
 
   #standing(patient: PatientKey, is: (entry: LedgerEntry) => boolean): LedgerEntry | undefined {
+    return this.#allStanding(patient, is)[0]
+  }
+
+  /** Entries in force, newest first. */
+  #allStanding(patient: PatientKey, is: (entry: LedgerEntry) => boolean): LedgerEntry[] {
+    const all: LedgerEntry[] = []
     let cursor: string | null = null
     let seen = 0
     do {
@@ -150,12 +168,11 @@ export class PatientDesk {
         limit: 500,
         ...(cursor === null ? {} : { cursor }),
       })
-      const found = page.items.find((entry) => entry.undoneBy === null && is(entry))
-      if (found !== undefined) return found
+      all.push(...page.items.filter((entry) => entry.undoneBy === null && is(entry)))
       seen += page.items.length
       cursor = page.next
     } while (cursor !== null && seen < ENTRIES_MAX)
-    return undefined
+    return all
   }
 
   async #decide(decisions: readonly LedgerDecision[], { name, address, reason }: By): Promise<readonly LedgerEntry[]> {

@@ -58,7 +58,7 @@ test('every byte by itself', async () => {
 
 const cases: { name: string; send: string; is: string }[] = [
   { name: '100,000 segments', send: message('ADT^A08', [pid, 'NTE|1\r'.repeat(100_000)]), is: 'AR 100' },
-  { name: 'a field of a megabyte', send: message('ADT^A08', [`PID|1||1||${'A'.repeat(1_000_000)}`]), is: 'AA' },
+  { name: 'a field of a megabyte', send: message('ADT^A08', [`PID|1||1||${'A'.repeat(1_000_000)}`]), is: 'AE 102' },
   {
     name: 'more than a message may have',
     send: message('ADT^A08', [`PID|1||1||${'A'.repeat(3_000_000)}`]),
@@ -67,8 +67,8 @@ const cases: { name: string; send: string; is: string }[] = [
   { name: '100,000 repetitions', send: message('ADT^A08', [`PID|1||${'1~'.repeat(100_000)}`]), is: 'AE 102' },
   { name: '100,000 fields', send: message('ADT^A08', [`PID${'|'.repeat(100_000)}`]), is: 'AR 102' },
   { name: '100,000 components', send: message('ADT^A08', [`PID|1||${'1^'.repeat(100_000)}`]), is: 'AE 102' },
-  { name: '200,000 escapes', send: message('ADT^A08', [`PID|1||1||${'\\F\\'.repeat(200_000)}`]), is: 'AA' },
-  { name: 'nested escapes', send: message('ADT^A08', [`PID|1||1||${'\\E\\X0D\\E\\'.repeat(1000)}`]), is: 'AA' },
+  { name: '200,000 escapes', send: message('ADT^A08', [`PID|1||1||${'\\F\\'.repeat(200_000)}`]), is: 'AE 102' },
+  { name: 'nested escapes', send: message('ADT^A08', [`PID|1||1||${'\\E\\X0D\\E\\'.repeat(1000)}`]), is: 'AE 102' },
   {
     name: '200 Z-segments',
     send: message('ADT^A08', [pid, ...Array.from({ length: 200 }, () => 'ZAA|1')]),

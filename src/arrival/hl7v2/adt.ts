@@ -115,6 +115,9 @@ function mergeGroup({ pid, mrg }: MergeGroup, how: 'merge' | 'change-id', terms:
     if (terms.known.patient(key) === undefined) {
       decisions.push({ do: 'register', patient: key, demographics: {}, visit: null, authority: 'adt' })
     }
+    // Said again, by another message, it is in force already: a second entry would outlive the taking back of the first.
+    const standing = terms.known.patient(key)?.mergedInto ?? null
+    if (standing !== null && same(standing, into.patient)) continue
     decisions.push({ do: 'merge', from: key, into: into.patient, how })
   }
   return decisions

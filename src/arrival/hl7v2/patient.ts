@@ -1,4 +1,5 @@
 import type { Demographics, PatientKey, Visit } from '#model/identity.ts'
+import { changeProblem } from '#standards/dicom/overlay-check.ts'
 import { Hl7Error, type Hl7Location } from '#standards/hl7v2/errors.ts'
 import type { Hl7Message, Segment } from '#standards/hl7v2/message.ts'
 import {
@@ -49,6 +50,7 @@ export function readPatient(pid: Segment, terms: MappingTerms): SaidPatient {
 
 function demographicsOf(pid: Segment, otherIds: readonly PatientKey[]): Partial<Demographics> {
   const name = personName(pid.repetitions(5))
+  mustFit('00100010', 'PN', name, pid.at(5))
   const motherName = personName(pid.repetitions(6))
   const [home] = pid.repetitions(11)
   const [phone] = [...pid.repetitions(13), ...pid.repetitions(14)]
@@ -108,7 +110,24 @@ export function keyOf(identifier: Identifier, terms: MappingTerms): PatientKey {
     const at: Hl7Location = { ...identifier.location, component: 4 }
     throw new Hl7Error('AE', 204, 'the assigning authority is not registered', at)
   }
+  mustFit('00100020', 'LO', identifier.id, identifier.location)
+  mustFit('00100021', 'LO', issuer, { ...identifier.location, component: 4 })
   return { issuer, id: identifier.id }
+}
+
+/**
+ * What becomes an attribute of objects must be one: a backslash would make two values of it, an overlong one is no LO.
+ * @throws Hl7Error AE 102
+ */
+function mustFit(path: string, vr: 'LO' | 'PN', value: string, at: Hl7Location): void {
+  if (value !== '' && changeProblem({ path, vr, values: [value] }) !== null) {
+    throw new Hl7Error(
+      'AE',
+      102,
+      `this cannot be a DICOM ${vr}: too long, or with a backslash or control characters`,
+      at,
+    )
+  }
 }
 
 /** @returns null for one that is to be refused */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LedgerDecision, Order } from '#model/identity.ts'
+import type { LedgerDecision, LedgerPatient, Order } from '#model/identity.ts'
 import type { Originator } from '#model/settings.ts'
 import { createIssuers } from '#security/issuers.ts'
 import { Hl7Error } from '#standards/hl7v2/errors.ts'
@@ -54,6 +54,33 @@ for (const { cx, is } of authorities) {
     assert.deepEqual(firstRegister(decide('ADT^A08', [`PID|1||${cx}`])).patient, { issuer: is, id: '7' })
   })
 }
+
+// A backslash separates values: a number with one would be two patients' numbers at every door.
+const misfits: { name: string; pid: string; field: number }[] = [
+  { name: 'a number with a backslash', pid: 'PID|1||B\\E\\X^^^CTY', field: 3 },
+  { name: 'a number with a line break', pid: 'PID|1||B\\X0D0A\\X^^^CTY', field: 3 },
+  { name: 'a number of 65 characters', pid: `PID|1||${'1'.repeat(65)}^^^CTY`, field: 3 },
+  { name: 'an authority of 65 characters', pid: `PID|1||1^^^${'C'.repeat(65)}`, field: 3 },
+  { name: 'a name of 200,000 letters', pid: `PID|1||1^^^CTY||${'A'.repeat(200_000)}`, field: 5 },
+]
+for (const { name, pid, field } of misfits) {
+  test(`${name} is refused with its place`, () => {
+    assert.throws(
+      () => decide('ADT^A08', [pid]),
+      (error: unknown) => error instanceof Hl7Error && error.condition === 102 && error.location?.field === field,
+    )
+  })
+}
+
+test('a merge that is in force already makes no second entry', () => {
+  const prior = { mergedInto: { issuer: 'CITY', id: '1' } } as LedgerPatient
+  const known = { ...TERMS.known, patient: () => prior }
+  const again = decide('ADT^A40', ['PID|1||1^^^CTY', 'MRG|2^^^CTY'], { known })
+  assert.deepEqual(
+    again.map((one) => one.do),
+    ['register'],
+  )
+})
 
 test('an authority nobody registered is refused where the site says so, with its place', () => {
   assert.throws(

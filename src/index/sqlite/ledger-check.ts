@@ -61,7 +61,11 @@ export function createLedgerCheck(
     switch (decision.do) {
       case 'register':
         known.add(decision.patient)
-        return keyProblem(decision.patient)
+        return (
+          keyProblem(decision.patient) ??
+          valueProblem('00100020', 'LO', decision.patient.id) ??
+          valueProblem('00100010', 'PN', decision.demographics.name ?? '')
+        )
       case 'merge':
         return merge(decision.from, decision.into, decision.how, known)
       case 'link':
@@ -93,12 +97,11 @@ export function createLedgerCheck(
   }
 
   function merge(from: PatientKey, into: PatientKey, how: 'merge' | 'change-id', known: Known): Refusal | null {
-    const wrong = keyProblem(from) ?? keyProblem(into)
+    const wrong = keyProblem(from) ?? keyProblem(into) ?? valueProblem('00100020', 'LO', into.id)
     if (wrong !== null) return wrong
     // A new number may be the first that is heard of the patient; somebody to live on as must be there.
     if (how === 'merge' && !known.has(into)) return unknown(`patient ${shown(into)}`)
     const parent = known.parent(from)
-    if (parent !== null && nameOf(parent) === nameOf(into)) return null
     if (known.leadsTo(into, from)) {
       return { code: 'identity.cycle', detail: `${shown(into)} already lives on as ${shown(from)}` }
     }
@@ -148,6 +151,13 @@ function keyProblem({ issuer, id }: PatientKey): Refusal | null {
     return malformed(`number and issuer of a patient have at most ${TEXT_MAX} characters`)
   }
   return null
+}
+
+/** What will be served as an attribute must be one. Numbers that the archive made up for objects without one are its own. */
+function valueProblem(path: string, vr: 'LO' | 'PN', value: string): Refusal | null {
+  if (value === '' || value.startsWith('study:')) return null
+  const problem = changeProblem({ path, vr, values: [value] })
+  return problem === null ? null : malformed(problem)
 }
 
 function nameOf({ issuer, id }: PatientKey): string {

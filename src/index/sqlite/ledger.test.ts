@@ -60,7 +60,12 @@ const refused: readonly {
     name: 'the same merge again',
     before: [merge('FOREIGN|F1', 'LOCAL|L1')],
     decisions: [merge('FOREIGN|F1', 'LOCAL|L1')],
-    code: null,
+    code: 'identity.merged', // a second entry would outlive the taking back of the first
+  },
+  {
+    name: 'a merge into a number that is two values',
+    decisions: [merge('FOREIGN|F1', 'LOCAL|L\\1')],
+    code: 'request.malformed',
   },
   {
     name: 'a merge into another one',
