@@ -4,6 +4,7 @@ import { hash } from 'node:crypto'
 import { ArchiveError } from '#errors.ts'
 import type { Database } from '#index/sqlite/database.ts'
 import { createDocumentStore } from '#index/sqlite/document-store.ts'
+import { createFhirResourceStore } from '#index/sqlite/fhir-resources.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createStudyFacts } from '#index/sqlite/study-facts.ts'
 import type { Arrival, OpenArrival, Provenance, Receipt } from '#model/arrival.ts'
@@ -11,6 +12,7 @@ import type { DocumentDesk, Submission } from '#model/document-desk.ts'
 import type { DocumentStore } from '#model/document-store.ts'
 import type { QuarantineStore } from '#model/quarantine.ts'
 import type { ScreeningPolicy } from '#model/settings.ts'
+import { prepareAlongside } from '#operations/alongside.ts'
 import { createDocumentContext, type DocumentTerms, namedOwner } from '#operations/document-context.ts'
 import {
   createDocumentDesk,
@@ -69,6 +71,7 @@ export interface Documents {
 export function createDocuments(around: DocumentSurroundings): Documents {
   const { db, journal, held, commit, exclusively } = around
   const store = createDocumentStore(db)
+  const fhir = createFhirResourceStore(db)
   const terms = documentTerms(around.security)
   const contextOf = createDocumentContext({
     ledger: createIdentityReader(db),
@@ -101,6 +104,19 @@ export function createDocuments(around: DocumentSurroundings): Documents {
     strangers: (metadata) =>
       settingIn(around.security.settings(), 'documents.strict') ? terms().values.strangers(metadata) : [],
     place: ({ kind, mediaType }) => placeNativeDocument({ kind, mediaType }),
+    alongside: (decided) =>
+      prepareAlongside(
+        {
+          ...{ documents: store, fhir },
+          decided({ cause }, detail, objectIds) {
+            around.audit([
+              auditEvent(cause.by, { kind: 'decide', address: cause.address ?? null, detail: `fhir: ${detail}` }),
+            ])
+            if (objectIds.length > 0) around.changed(objectIds)
+          },
+        },
+        decided,
+      ),
     registerHeld: (row) => held.hold(row),
     recordArrivals: (arrivals) => {
       for (const arrival of arrivals) store.recordArrival(arrival)

@@ -5,6 +5,7 @@ import { backup as copyDatabase, DatabaseSync } from 'node:sqlite'
 import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createDocumentStore } from '#index/sqlite/document-store.ts'
+import { createFhirResourceStore } from '#index/sqlite/fhir-resources.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
 import { highestNumbers } from '#index/sqlite/lost-rows.ts'
@@ -146,6 +147,7 @@ export async function rebuildArchive(
       ledger: writer.ledger,
       messages: createMessageStore(db),
       documents,
+      fhir: createFhirResourceStore(db),
       placement: createPlacementStore(db),
     }
     summary = await rebuildIndex({

@@ -1,9 +1,11 @@
 /** Carries out, into a fresh index, decisions that the journal holds: the ledger's, messages, the import worklist. */
 import { entriesOfMessage, messageOf } from '#arrival/hl7v2/message-desk.ts'
 import type { DocumentStore } from '#model/document-store.ts'
+import type { FhirResourceStore } from '#model/fhir-store.ts'
 import type { ImportItem } from '#model/identity.ts'
 import type { IdentityLedger } from '#model/identity-ledger.ts'
 import type { MessageStore } from '#model/message.ts'
+import { replayFhir } from '#operations/alongside.ts'
 import { ledgerEntries } from '#operations/identity-desk.ts'
 import type { PlacementBook } from '#operations/placement-desk.ts'
 import { IMPORT_ITEM_KIND } from '#operations/reconcile.ts'
@@ -15,6 +17,7 @@ export interface ReplayTools {
   readonly ledger: Pick<IdentityLedger, 'apply' | 'putImportItem'>
   readonly messages: Pick<MessageStore, 'add'>
   readonly documents: DocumentStore
+  readonly fhir: Pick<FhirResourceStore, 'apply'>
   readonly placement: PlacementBook
 }
 
@@ -22,7 +25,7 @@ export interface ReplayTools {
  * Carries out one entry, in the order they were taken. Kinds that concern what segments do not hold (the register of
  * held objects, which is taken over) change nothing.
  */
-export function replay({ ledger, messages, documents, placement }: ReplayTools, entry: PlacedEntry): void {
+export function replay({ ledger, messages, documents, fhir, placement }: ReplayTools, entry: PlacedEntry): void {
   const decided = ledgerEntries(entry)
   if (decided !== undefined) ledger.apply(decided)
   const message = messageOf(entry)
@@ -37,6 +40,7 @@ export function replay({ ledger, messages, documents, placement }: ReplayTools, 
     )
   }
   replayDocuments(documents, entry)
+  replayFhir(fhir, entry)
   replayPlacement(placement, entry)
   if (entry.kind === IMPORT_ITEM_KIND) ledger.putImportItem(entry.payload as ImportItem)
 }

@@ -14,7 +14,13 @@ import type {
   DocumentRecord,
   RelationKind,
 } from '#model/document.ts'
-import type { Submission, SubmissionFault, SubmissionReceipt, SubmittedDocument } from '#model/document-desk.ts'
+import type {
+  Alongside,
+  Submission,
+  SubmissionFault,
+  SubmissionReceipt,
+  SubmittedDocument,
+} from '#model/document-desk.ts'
 import { missingOf } from '#model/document-missing.ts'
 import type { DocumentStore } from '#model/document-store.ts'
 import type { HeldRow } from '#model/quarantine.ts'
@@ -65,6 +71,12 @@ export interface SubmissionTools {
   /** Coded values that a strict site refuses: dotted paths with the reason. */
   strangers(metadata: DocumentMetadata): readonly { readonly path: string; readonly detail: string }[]
   place(told: ToldKind, document: SubmittedDocument): Placement
+  /** What stands against decisions that go with a submission, what the journal says of them, and how they are carried out. */
+  alongside(decided: Alongside): {
+    readonly faults: readonly SubmissionFault[]
+    readonly decisions: readonly Decision[]
+    apply(time: string): void
+  }
   seal(sha256: string, source: ByteSource): Promise<void>
   registerHeld(row: HeldRow): string
   recordArrivals(arrivals: readonly ArrivalRecord[]): void
@@ -165,6 +177,8 @@ export function createSubmissions(tools: SubmissionTools): {
     )
     const links = resolveRelations(tools.store, submission, ready, ids, faults)
     const lists = resolveLists(tools.store, submission, ids, faults)
+    const beside = submission.alongside === undefined ? undefined : tools.alongside(submission.alongside)
+    faults.push(...(beside?.faults ?? []))
     if (faults.length > 0) return refuse(members, faults)
 
     const fresh = ready.filter(({ duplicateOf }) => duplicateOf === null)
@@ -175,10 +189,12 @@ export function createSubmissions(tools: SubmissionTools): {
       by: submission.documents[0]?.arrival.provenance.user ?? 'submission',
     }
     const says = lists.length > 0 || links.relations.length > 0
-    const { places, time } = await write(fresh, says ? [{ kind: SUBMISSION_KIND, payload }] : [])
+    const said = says ? [{ kind: SUBMISSION_KIND, payload }] : []
+    const { places, time } = await write(fresh, [...said, ...(beside?.decisions ?? [])])
     tools.commit(() => {
       for (const [i, { record }] of fresh.entries()) tools.store.add({ record, location: placeAt(places, i) })
       if (says) applySubmission(tools.store, payload, time)
+      beside?.apply(time)
       // Those of what is new came in with it.
       tools.recordArrivals(
         ready.flatMap(({ member, duplicateOf }) =>

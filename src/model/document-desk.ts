@@ -14,6 +14,7 @@ import type {
   RelationKind,
   StoredDocument,
 } from './document.ts'
+import type { FhirWrite } from './fhir-store.ts'
 import type { Visibility } from './visibility.ts'
 
 /** What a sender says about one document; everything else is found or waits for a person. */
@@ -55,6 +56,17 @@ export interface Submission {
   readonly patientsKnown: boolean
   /** Refuse when required metadata is missing (comprehensive); otherwise it waits on the metadata worklist. */
   readonly complete: boolean
+  /** What is decided in the same flush and transaction. */
+  readonly alongside?: Alongside
+}
+
+/** Decisions about what is kept already, and FHIR resources of their own, that stand or fall with a submission. */
+export interface Alongside {
+  readonly decisions: readonly DocumentDecision[]
+  /** Versions the documents must have. */
+  readonly expected: readonly { readonly objectId: string; readonly version: number }[]
+  readonly resources: readonly FhirWrite[]
+  readonly cause: DecisionCause
 }
 
 export interface SubmittedList extends Omit<DocumentList, 'id' | 'items' | 'patientId' | 'version' | 'lastUpdated'> {

@@ -66,7 +66,10 @@ export interface FhirStudyFilter extends FhirPaging {
 }
 
 export interface FhirVisitRow {
+  /** Who it is now. */
   readonly patientId: string
+  /** Under whom it was said: never changes. */
+  readonly statedPatientId: string
   readonly visit: Visit
 }
 

@@ -75,7 +75,7 @@ export function createDocumentDesk(tools: DocumentDeskTools): Omit<DocumentDesk,
     const ids = [...new Set(decisions.flatMap(concerned))]
     const about = aboutOf(store, ids)
     try {
-      for (const decision of decisions) check(store, decision)
+      for (const decision of decisions) checkDecision(store, decision)
       for (const id of expected === undefined ? [] : ids) {
         const version = store.known(id)?.version
         if (version !== undefined && version !== expected) {
@@ -196,7 +196,7 @@ function aboutOf(store: DocumentStore, ids: readonly string[]): Pick<DocumentAud
 }
 
 /** @throws ArchiveError 'document.unknown', 'document.invalid' */
-function check(store: DocumentStore, decision: DocumentDecision): void {
+export function checkDecision(store: DocumentStore, decision: DocumentDecision): void {
   for (const id of concerned(decision)) {
     if (store.known(id)?.objectId !== id) throw new ArchiveError('document.unknown', `no document ${id}`)
   }

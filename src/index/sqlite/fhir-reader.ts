@@ -1,4 +1,4 @@
-import { ArchiveError } from '#errors.ts'
+import { cursorKeys, cursorText } from '#model/cursor.ts'
 import type { FhirPatientRow, FhirReader, FhirStudyRow } from '#model/fhir-reader.ts'
 import type { PatientKey, Visit } from '#model/identity.ts'
 import { patientIdOf } from '#model/patient-id.ts'
@@ -24,25 +24,6 @@ function days(column: string, range: { readonly from?: string; readonly to?: str
   if (range?.from !== undefined) found.push({ sql: `${column} >= ?`, params: [range.from] })
   if (range?.to !== undefined) found.push({ sql: `${column} <= ? and ${column} <> ''`, params: [range.to] })
   return found
-}
-
-function cursorText(...keys: readonly (string | number)[]): string {
-  return Buffer.from(JSON.stringify(keys)).toString('base64url')
-}
-
-/** @throws ArchiveError 'request.malformed' */
-function cursorKeys(cursor: string, count: number): (string | number)[] {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(Buffer.from(cursor.slice(0, 1024), 'base64url').toString())
-  } catch {
-    parsed = undefined
-  }
-  if (Array.isArray(parsed) && parsed.length === count) {
-    const keys = parsed.filter((key): key is string | number => typeof key === 'string' || typeof key === 'number')
-    if (keys.length === count) return keys
-  }
-  throw new ArchiveError('request.malformed', 'the continuation does not belong to this search')
 }
 
 /**
@@ -151,7 +132,9 @@ export function createFhirReader(db: Database): FhirReader {
         filter.merged === undefined
           ? undefined
           : { sql: `p.merged_into is ${filter.merged ? 'not null' : 'null'}`, params: [] },
-        filter.cursor === undefined ? undefined : { sql: 'p.key > ?', params: cursorKeys(filter.cursor, 1) },
+        filter.cursor === undefined
+          ? undefined
+          : { sql: 'p.key > ?', params: cursorKeys('fhir patients', filter.cursor, [0]) },
       ])
       const rows = db.all<{ key: number }>(
         `select p.key from patient p where ${where.sql} order by p.key limit ?`,
@@ -165,7 +148,7 @@ export function createFhirReader(db: Database): FhirReader {
       const last = items.at(-1)
       return {
         items: items.map(patientRow),
-        next: rows.length > filter.limit && last !== undefined ? cursorText(last.key) : null,
+        next: rows.length > filter.limit && last !== undefined ? cursorText('fhir patients', [last.key]) : null,
       }
     },
 
@@ -189,7 +172,10 @@ export function createFhirReader(db: Database): FhirReader {
         ...days('s.date', filter.date),
         filter.cursor === undefined
           ? undefined
-          : { sql: '(s.date, s.time, s.key) < (?, ?, ?)', params: cursorKeys(filter.cursor, 3) },
+          : {
+              sql: '(s.date, s.time, s.key) < (?, ?, ?)',
+              params: cursorKeys('fhir studies', filter.cursor, ['', '', 0]),
+            },
       ])
       const rows = db.all<{
         key: number
@@ -215,7 +201,10 @@ export function createFhirReader(db: Database): FhirReader {
             lastUpdated: newest(arrivedAt(key), decidedAt(studySubject(uid))),
           }),
         ),
-        next: rows.length > filter.limit && last !== undefined ? cursorText(last.date, last.time, last.key) : null,
+        next:
+          rows.length > filter.limit && last !== undefined
+            ? cursorText('fhir studies', [last.date, last.time, last.key])
+            : null,
       }
     },
 
@@ -227,10 +216,20 @@ export function createFhirReader(db: Database): FhirReader {
         among('v.admission', filter.admissionIds),
         filter.cursor === undefined
           ? undefined
-          : { sql: '(v.patient, v.admission, v.issuer) > (?, ?, ?)', params: cursorKeys(filter.cursor, 3) },
+          : {
+              sql: '(v.patient, v.admission, v.issuer) > (?, ?, ?)',
+              params: cursorKeys('fhir visits', filter.cursor, [0, '', '']),
+            },
       ])
-      const rows = db.all<{ patient: number; admission: string; issuer: string; body: string; id: string }>(
-        `select v.patient, v.admission, v.issuer, v.body, coalesce(q.id, p.id) as id from visit v
+      const rows = db.all<{
+        patient: number
+        admission: string
+        issuer: string
+        body: string
+        own: string
+        id: string
+      }>(
+        `select v.patient, v.admission, v.issuer, v.body, p.id as own, coalesce(q.id, p.id) as id from visit v
          cross join patient p on p.key = v.patient left join patient q on q.key = p.survivor
          where ${where.sql} order by v.patient, v.admission, v.issuer limit ?`,
         ...where.params,
@@ -239,10 +238,14 @@ export function createFhirReader(db: Database): FhirReader {
       const page = rows.slice(0, filter.limit)
       const last = page.at(-1)
       return {
-        items: page.map(({ id, body }) => ({ patientId: id, visit: JSON.parse(body) as Visit })),
+        items: page.map(({ id, own, body }) => ({
+          patientId: id,
+          statedPatientId: own,
+          visit: JSON.parse(body) as Visit,
+        })),
         next:
           rows.length > filter.limit && last !== undefined
-            ? cursorText(last.patient, last.admission, last.issuer)
+            ? cursorText('fhir visits', [last.patient, last.admission, last.issuer])
             : null,
       }
     },
@@ -257,7 +260,9 @@ export function createFhirReader(db: Database): FhirReader {
           ? undefined
           : all([among('o.accession', filter.accessionNumbers), { sql: "o.accession <> ''", params: [] }]),
         among('o.study', filter.studyInstanceUIDs),
-        filter.cursor === undefined ? undefined : { sql: 'o.key < ?', params: cursorKeys(filter.cursor, 1) },
+        filter.cursor === undefined
+          ? undefined
+          : { sql: 'o.key < ?', params: cursorKeys('fhir orders', filter.cursor, [0]) },
       ])
       const rows = db.all<{ key: number; body: string; id: string; own: string }>(
         `select o.key, o.body, o.id as own, coalesce(q.id, p.id) as id from imaging_order o
@@ -270,7 +275,7 @@ export function createFhirReader(db: Database): FhirReader {
       const last = page.at(-1)
       return {
         items: page.map(({ id, body }) => ({ patientId: id, order: JSON.parse(body) })),
-        next: rows.length > filter.limit && last !== undefined ? cursorText(last.key) : null,
+        next: rows.length > filter.limit && last !== undefined ? cursorText('fhir orders', [last.key]) : null,
       }
     },
   }

@@ -10,6 +10,7 @@ import { documents } from './008-documents.ts'
 import { leanFacts } from './009-lean-facts.ts'
 import { removedSegments } from './010-removed-segments.ts'
 import { documentFollows } from './011-document-follows.ts'
+import { fhirResources } from './012-fhir-resources.ts'
 import { placement } from './013-placement.ts'
 import { factLists } from './014-fact-lists.ts'
 
@@ -26,6 +27,7 @@ export const MIGRATIONS: readonly Migration[] = [
   leanFacts,
   removedSegments,
   documentFollows,
+  fhirResources,
   placement,
   factLists,
 ]
