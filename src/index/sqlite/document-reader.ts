@@ -1,4 +1,4 @@
-import { ArchiveError } from '#errors.ts'
+import { cursorKeys, cursorText } from '#model/cursor.ts'
 import type { Code, DocumentList, StoredDocument } from '#model/document.ts'
 import type { DocumentHit, DocumentQuery, DocumentReader, DocumentVersion, TimeRange } from '#model/document-desk.ts'
 import type { Visibility } from '#model/visibility.ts'
@@ -15,7 +15,7 @@ import {
   visibleDocuments,
 } from './document-rows.ts'
 import { all, type Condition } from './visible.ts'
-import { createWordsReader, matchOf } from './words.ts'
+import { createWordsReader, wordsOrBeginning } from './words.ts'
 
 /** One document by any of its identifiers: object id, uniqueId with or without a URN, entryUUID, SHA-256. */
 export function findDocument(db: Database, identifier: string, visibility: Visibility): StoredDocument | undefined {
@@ -57,6 +57,9 @@ function conditionsOf(db: Database, query: DocumentQuery, visibility: Visibility
       ? undefined
       : { sql: `${column} in (select value from json_each(?))`, params: [JSON.stringify(values)] }
   const patients = query.patientIds === undefined ? undefined : personKeys(db, query.patientIds)
+  const few = [patients, query.objectIds, query.uniqueIds, query.entryUuids, query.references].some(
+    (narrow) => narrow !== undefined,
+  )
   return [
     visibleDocuments(db, visibility, 'd.patient', 'd.restricted'),
     // One person is nearly always one key: an equality keeps the order of the index.
@@ -85,15 +88,15 @@ function conditionsOf(db: Database, query: DocumentQuery, visibility: Visibility
             where type = 'study' and id in (select value from json_each(?)))`,
           params: [JSON.stringify(query.aboutStudies), JSON.stringify(query.aboutStudies)],
         },
-    codes('classCode', query.classCodes),
-    codes('typeCode', query.typeCodes),
-    codes('formatCode', query.formatCodes),
-    codes('practiceSetting', query.practiceSettings),
-    codes('facilityType', query.facilityTypes),
-    codes('eventCodes', query.eventCodes),
-    codes('confidentiality', query.confidentiality),
-    author(0, query.author?.family),
-    author(1, query.author?.given),
+    codes('classCode', query.classCodes, few),
+    codes('typeCode', query.typeCodes, few),
+    codes('formatCode', query.formatCodes, few),
+    codes('practiceSetting', query.practiceSettings, few),
+    codes('facilityType', query.facilityTypes, few),
+    codes('eventCodes', query.eventCodes, few),
+    codes('confidentiality', query.confidentiality, few),
+    author(0, query.author?.family, few),
+    author(1, query.author?.given, few),
     references(query.references),
     ...within('d.creation', query.creation),
     ...overlapping(query.service),
@@ -104,7 +107,10 @@ function conditionsOf(db: Database, query: DocumentQuery, visibility: Visibility
     query.incomplete === true ? { sql: 'd.missing > 0', params: [] } : undefined,
     query.text === undefined
       ? undefined
-      : { sql: 'd.key in (select rowid from words where words match ?)', params: [matchOf(query.text)] },
+      : {
+          sql: 'd.key in (select rowid from words where words match ?)',
+          params: [wordsOrBeginning(db, query.text, null)],
+        },
   ]
 }
 
@@ -113,18 +119,29 @@ function spellings(id: string): string[] {
   return [id, bare, `urn:oid:${bare}`, `urn:uuid:${bare}`]
 }
 
-function codes(field: CodeField, wanted: readonly Pick<Code, 'code' | 'system'>[] | undefined): Condition | undefined {
+/** @param few the other conditions leave few documents: each is looked up, instead of all that have the code */
+function codes(
+  field: CodeField,
+  wanted: readonly Pick<Code, 'code' | 'system'>[] | undefined,
+  few: boolean,
+): Condition | undefined {
   if (wanted === undefined) return undefined
-  const one = `d.key in (select document from document_code where field = ${CODE_FIELDS[field]} and code = ? and (? = '' or system = ?))`
+  const holds = `field = ${CODE_FIELDS[field]} and code = ? and (? = '' or system = ?)`
+  const one = few
+    ? `exists (select 1 from document_code c indexed by document_code_of where c.document = d.key and ${holds})`
+    : `d.key in (select document from document_code where ${holds})`
   return {
     sql: wanted.length === 0 ? '0' : wanted.map(() => one).join(' or '),
     params: wanted.flatMap(({ code, system }) => [code, system, system]),
   }
 }
 
-function author(part: 0 | 1, words: readonly string[] | undefined): Condition | undefined {
+function author(part: 0 | 1, words: readonly string[] | undefined, few: boolean): Condition | undefined {
   if (words === undefined) return undefined
-  const one = `d.key in (select document from document_author where part = ${part} and word >= ? and word < ?)`
+  const holds = `part = ${part} and word >= ? and word < ?`
+  const one = few
+    ? `exists (select 1 from document_author a indexed by document_author_of where a.document = d.key and ${holds})`
+    : `d.key in (select document from document_author where ${holds})`
   return {
     sql: words.length === 0 ? '0' : words.map(() => one).join(' or '),
     params: words.map(foldWord).flatMap((word) => [word, `${word}\u{10ffff}`]),
@@ -157,16 +174,8 @@ function overlapping(range: TimeRange | undefined): Condition[] {
   return found
 }
 
-function cursorOf(text: string): readonly [string, number] {
-  const at = text.lastIndexOf('~')
-  const key = Number(text.slice(at + 1))
-  if (at < 0 || !Number.isSafeInteger(key) || key <= 0) {
-    throw new ArchiveError('request.malformed', 'cursor: not one of ours')
-  }
-  return [Buffer.from(text.slice(0, at), 'base64url').toString(), key]
-}
-
-const cursorText = (column: string, key: number) => `${Buffer.from(column).toString('base64url')}~${key}`
+/** Behind a row of a list that is ordered by a text and the key. */
+const behind = (list: string, cursor: string) => cursorKeys(list, cursor, ['', 0] as const)
 
 /** Reads of the document panel; any connection. */
 export function createDocumentReader(db: Database): DocumentReader {
@@ -176,7 +185,10 @@ export function createDocumentReader(db: Database): DocumentReader {
       const { column, direction, compare } = ORDERS[query.order]
       const conditions = conditionsOf(db, query, visibility)
       if (query.cursor !== undefined) {
-        conditions.push({ sql: `(${column}, d.key) ${compare} (?, ?)`, params: [...cursorOf(query.cursor)] })
+        conditions.push({
+          sql: `(${column}, d.key) ${compare} (?, ?)`,
+          params: [...behind(`documents ${query.order}`, query.cursor)],
+        })
       }
       const where = all(conditions)
       const rows = db.all<DocumentRow>(
@@ -191,7 +203,12 @@ export function createDocumentReader(db: Database): DocumentReader {
         snippet: query.text === undefined ? null : words.snippet(page[i]?.key ?? 0, query.text),
       }))
       const more = rows.length > query.limit && last !== undefined
-      return { items, next: more ? cursorText(query.order === 'updated' ? last.updated : last.time, last.key) : null }
+      return {
+        items,
+        next: more
+          ? cursorText(`documents ${query.order}`, [query.order === 'updated' ? last.updated : last.time, last.key])
+          : null,
+      }
     },
 
     async countDocuments(query, visibility) {
@@ -249,7 +266,7 @@ export function createDocumentReader(db: Database): DocumentReader {
           : { sql: 'l.key in (select list from list_item where item = ?)', params: [query.holds] },
       ]
       if (query.cursor !== undefined) {
-        conditions.push({ sql: '(l.time, l.key) < (?, ?)', params: [...cursorOf(query.cursor)] })
+        conditions.push({ sql: '(l.time, l.key) < (?, ?)', params: [...behind('lists', query.cursor)] })
       }
       const where = all(conditions)
       const rows = db.all<ListRow & { time: string }>(
@@ -260,7 +277,7 @@ export function createDocumentReader(db: Database): DocumentReader {
       const last = rows[query.limit - 1]
       return {
         items: rows.slice(0, query.limit).map(listOf),
-        next: rows.length > query.limit && last !== undefined ? cursorText(last.time, last.key) : null,
+        next: rows.length > query.limit && last !== undefined ? cursorText('lists', [last.time, last.key]) : null,
       }
     },
 

@@ -1,4 +1,5 @@
 import { ArchiveError } from '#errors.ts'
+import { cursorKeys, cursorText } from '#model/cursor.ts'
 import type { DocumentReader, TextHit } from '#model/document-desk.ts'
 import type { Visibility } from '#model/visibility.ts'
 import type { Database, SqlParam } from './database.ts'
@@ -14,16 +15,17 @@ export const FOUND_END = '\ue001'
 const WORDS_MAX = 20
 
 /**
- * What a person typed as an FTS5 expression: every word must occur, the last one may be a beginning, words in double
- * quotes stand together. Nothing typed is an operator.
+ * What a person typed as an FTS5 expression: every word must occur, words in double quotes stand together. Nothing typed
+ * is an operator.
+ * @param beginning the last word may be the beginning of one: dear where many words begin so
  * @throws ArchiveError 'request.malformed' when there is no word in it
  */
-export function matchOf(text: string, scope: readonly number[] | null = null): string {
+export function matchOf(text: string, scope: readonly number[] | null = null, beginning = false): string {
   const parts = [...text.matchAll(/"([^"]+)"|(\S+)/g)].slice(0, WORDS_MAX)
   const terms = parts.flatMap(([, phrase, word], i) => {
     const clean = (phrase ?? word ?? '').replaceAll('"', ' ').trim()
     if (!/[\p{L}\p{N}]/u.test(clean)) return []
-    return [`"${clean}"${phrase === undefined && i === parts.length - 1 ? '*' : ''}`]
+    return [`"${clean}"${beginning && phrase === undefined && i === parts.length - 1 ? '*' : ''}`]
   })
   if (terms.length === 0) throw new ArchiveError('request.malformed', 'no word to look for')
   const said = `{title body} : (${terms.join(' AND ')})`
@@ -52,6 +54,13 @@ interface Row {
 
 const SNIPPET = `snippet(words, 2, '${FOUND_START}', '${FOUND_END}', '…', 24)`
 
+/** Whole words; where nothing has them the last one is taken for a beginning, as of somebody who is typing still. */
+export function wordsOrBeginning(db: Database, text: string, scope: readonly number[] | null): string {
+  const whole = matchOf(text, scope)
+  const found = db.get('select 1 as one from words where words match ? limit 1', whole)
+  return found === undefined ? matchOf(text, scope, true) : whole
+}
+
 /** Words inside documents and structured reports: newest first, so that a common word costs no more than a rare one. */
 export function createWordsReader(db: Database): WordsReader {
   return {
@@ -59,10 +68,9 @@ export function createWordsReader(db: Database): WordsReader {
       const asked = query.patientIds === undefined ? null : personKeys(db, query.patientIds)
       const seen = visibility.sees === 'patients' ? personKeys(db, visibility.patientIds) : null
       const scope = asked === null ? seen : seen === null ? asked : asked.filter((key) => seen.includes(key))
-      const conditions: Condition[] = [{ sql: 'words match ?', params: [matchOf(query.text, scope)] }]
+      const conditions: Condition[] = [{ sql: 'words match ?', params: [wordsOrBeginning(db, query.text, scope)] }]
       if (query.cursor !== undefined) {
-        if (!/^\d{1,15}$/.test(query.cursor)) throw new ArchiveError('request.malformed', 'cursor: not one of ours')
-        conditions.push({ sql: 'words.rowid < ?', params: [Number(query.cursor)] })
+        conditions.push({ sql: 'words.rowid < ?', params: [...cursorKeys('words', query.cursor, [0] as const)] })
       }
       const documents = visibleDocuments(db, visibility, 'd.patient', 'd.restricted') ?? { sql: '1', params: [] }
       const images = visible(visibility, 's.owner') ?? { sql: '1', params: [] }
@@ -83,12 +91,15 @@ export function createWordsReader(db: Database): WordsReader {
       )
       const page = rows.slice(0, query.limit)
       const last = page.at(-1)
-      return { items: page.map(hitOf), next: rows.length > query.limit && last !== undefined ? String(last.key) : null }
+      return {
+        items: page.map(hitOf),
+        next: rows.length > query.limit && last !== undefined ? cursorText('words', [last.key]) : null,
+      }
     },
     snippet(key, text) {
       const row = db.get<{ snippet: string }>(
         `select ${SNIPPET} as snippet from words where words match ? and rowid = ?`,
-        matchOf(text),
+        wordsOrBeginning(db, text, null),
         key,
       )
       return row?.snippet ?? null
