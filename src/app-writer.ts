@@ -56,6 +56,7 @@ import { openMessageDesk, siteTerms } from './app-hl7.ts'
 import { createPlacing } from './app-placement.ts'
 import { createReconciliation } from './app-reconciliation.ts'
 import { reserveBytes } from './app-start.ts'
+import { createWords } from './app-words.ts'
 import { createCommitLane, type LaneAudit } from './intake/commit-lane.ts'
 import { createWalk, type Terms } from './intake.ts'
 import { type RemoteService, serveRemote } from './remote.ts'
@@ -104,6 +105,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     stored: (instances, newStudies) => {
       reconciliation.stored(instances, newStudies)
       placing.stored(instances)
+      words.stored(instances)
       rendering.follow()
     },
     isOwnCopy: (returned) => isOwnCopy({ reader, segments }, returned),
@@ -162,7 +164,10 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     ...{ db, journal, held, security, segments, commit, exclusively, termsFor, dropSpool, walk, screen: judge },
     seal: (sha256, source) => vault.seal(sha256, source),
     audit: (events) => securityWriter.appendAudit(events),
-    changed: (objectIds) => placing.documents(objectIds),
+    changed: (objectIds) => {
+      placing.documents(objectIds)
+      words.documents(objectIds)
+    },
   })
 
   const quarantine = createDesk({
@@ -233,6 +238,12 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     audit: (events) => securityWriter.appendAudit(events),
     wake: () => setImmediate(() => runner.wake()),
   })
+  const words = createWords({
+    ...{ db, jobs, commit, desk: documents.desk, document: (id) => documents.store.document(id) },
+    open: (at) => openSegmentSource(folder('segments'), at),
+    wake: () => setImmediate(() => runner.wake()),
+  })
+  words.begin()
   const follow = (decisions: readonly LedgerDecision[]) => reconciliation.follow(decisions)
   const runner = startJobRunner(jobs, {
     worker: `${hostname()}:${process.pid}`,
@@ -255,6 +266,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       [PERFORMED_STEP_JOB]: performedStepHandler({ reader: createSqliteReader(db), ledger: createIdentityReader(db) }),
       ...reconciliation.handlers,
       ...placing.handlers,
+      ...words.handlers,
       ...rendering.handlers,
     },
     onFailure: (job, error) => logFault(`job ${job.kind} failed`, error),

@@ -173,3 +173,36 @@ test('rebuilt from segments and journal, the index says the same', async () => {
   const { damaged, missing, orphans } = await site.archive.maintenance.verify({})
   assert.deepEqual({ damaged, missing, orphans }, { damaged: 0, missing: 0, orphans: 0 })
 })
+
+/** Waits until no job is under way. */
+async function jobsDone(): Promise<void> {
+  for (let i = 0; site.archive.jobs.openJobs() > 0; i++) {
+    assert.ok(i < 600, `jobs stay open: ${JSON.stringify(site.archive.jobs.list({ state: 'open', limit: 5 }).items)}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+test('words inside documents are found, by those who may see them; after a rebuild too', async () => {
+  const { documentDesk } = site.archive
+  const owned = kept(await documentDesk.submit(submission([{ bytes: plainPdf(['Kardiomegalie ohne Stauung.']) }])))
+  const other = { owner: BERTA, uniqueId: '1.2.3.200' }
+  kept(await documentDesk.submit(submission([{ bytes: Buffer.from('Kardiomegalie bei Berta.\n'), said: other }])))
+  await jobsDone()
+  const patientId = owned.documents[0]?.document.patientId ?? ''
+  const find = async (visibility: Parameters<typeof site.archive.documents.searchText>[1]) => {
+    const { items } = await site.archive.documents.searchText({ text: 'kardiomeg', limit: 10 }, visibility)
+    return items
+  }
+  assert.equal((await find(EVERYTHING)).length, 2)
+  const [own, ...more] = await find({ sees: 'patients', patientIds: [patientId] })
+  assert.equal(more.length, 0)
+  assert.equal(own?.objectId, owned.documents[0]?.document.objectId)
+  assert.match(own?.snippet ?? '', /\ue000Kardiomegalie\ue001 ohne/)
+  // Whose it is changes: the words follow.
+  const cause = { by: 'ann', reason: 'wrong patient' }
+  await documentDesk.decide([{ is: 'owner', objectId: own?.objectId ?? '', owner: BERTA }], cause)
+  assert.deepEqual(await find({ sees: 'patients', patientIds: [patientId] }), [])
+  await site.reopen(async () => void (await rebuildArchive(site.dataDirectory, {})))
+  await jobsDone()
+  assert.equal((await find(EVERYTHING)).length, 2)
+})
