@@ -11,13 +11,16 @@ import {
   pageAsked,
   pathParameter,
 } from './ask.ts'
+import { documentObjects, inOneLine } from './document-objects.ts'
 import type { DeskServices } from './services.ts'
 
 /** Most studies of one time line. */
 const TIMELINE_MAX = 5000
 
 /** Arrivals, objects, patients. */
-export function archiveRoutes({ archive, overlayChanges, placementOf, reconciliationOf, pageMax }: DeskServices): readonly Route[] {
+export function archiveRoutes(services: DeskServices): readonly Route[] {
+  const { archive, overlayChanges, placementOf, reconciliationOf, pageMax } = services
+  const documents = services.documents === undefined ? undefined : documentObjects(services.documents, archive)
   const standard = 'Diptych pages'
   const arrivalFilters = ['sha256', 'sopInstanceUid', 'verdict', 'since'] as const
 
@@ -68,6 +71,16 @@ export function archiveRoutes({ archive, overlayChanges, placementOf, reconcilia
       needs: 'object.read',
       describes: { summary: 'Where an object came from, what was found, what was changed.' },
       async handle(asked) {
+        const document = await documents?.find(asked, pathParameter(asked, 'any'))
+        if (documents !== undefined && document !== undefined) {
+          const { studyInstanceUID, patientId, objectId } = document
+          await asked.audit('read', {
+            ...(studyInstanceUID === null ? {} : { studyInstanceUID }),
+            ...(patientId === null ? {} : { patientId }),
+            detail: `document ${objectId}: provenance`,
+          })
+          return documents.provenance(document)
+        }
         const instance = await found(asked)
         const [record, arrivals, changes, overlaid] = await Promise.all([
           archive.record(instance.objectId),
@@ -107,8 +120,9 @@ export function archiveRoutes({ archive, overlayChanges, placementOf, reconcilia
       needs: 'object.read',
       describes: { summary: 'Which panel and form an object has, by which rule and facts.' },
       async handle(asked) {
-        const { objectId } = await found(asked)
-        const placement = await archive.placementOf(objectId)
+        const document = await documents?.find(asked, pathParameter(asked, 'any'))
+        const { objectId } = document ?? (await found(asked))
+        const placement = document?.placement ?? (await archive.placementOf(objectId))
         if (placement === undefined) throw new ArchiveError('request.not-found', 'object')
         const history = placementOf?.(objectId) ?? []
         const standing = history.find(({ state }) => state === 'acting')
@@ -130,7 +144,12 @@ export function archiveRoutes({ archive, overlayChanges, placementOf, reconcilia
         const given = filtersAsked(asked, ['identifier', 'name'])
         await asked.audit('query', { detail: `patients ${asked.query}` })
         const { items, next } = await archive.patients({ ...page, ...given }, asked.visibility)
-        return listAnswer(items, next)
+        if (documents === undefined) return listAnswer(items, next)
+        const counts = await Promise.all(items.map(({ id }) => documents.count(asked, id)))
+        return listAnswer(
+          items.map((patient, i) => ({ ...patient, documents: counts[i] ?? 0 })),
+          next,
+        )
       },
     },
     {
@@ -147,14 +166,16 @@ export function archiveRoutes({ archive, overlayChanges, placementOf, reconcilia
         const id = pathParameter(asked, 'id')
         const page = pageAsked(asked, TIMELINE_MAX, [])
         const limit = asked.query.has('limit') ? page.limit : TIMELINE_MAX
-        const items = await archive.timeline(id, asked.visibility, limit)
-        if (items.length === 0) throw new ArchiveError('request.not-found', 'patient')
+        const studies = await archive.timeline(id, asked.visibility, limit)
+        const papers = (await documents?.timeline(asked, id, limit)) ?? []
+        if (studies.length + papers.length === 0) throw new ArchiveError('request.not-found', 'patient')
         await asked.audit('read', { patientId: id, detail: 'time line' })
-        const told = items.map((row) => {
+        const told = studies.map((row) => {
           const { state } = reconciliationOf?.(row.studyInstanceUID) ?? { state: null }
           return { ...row, reconciliation: state }
         })
-        return listAnswer(told, null, items.length < limit ? items.length : null)
+        const items = inOneLine([...told, ...papers]).slice(0, limit)
+        return listAnswer(items, null, items.length < limit ? items.length : null)
       },
     },
   ]
