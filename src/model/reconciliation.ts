@@ -86,6 +86,13 @@ export interface ImportDecision {
   readonly reason: string
 }
 
+/** A patient, or null for the one it is kept under; an order by its id, or null for none. */
+export interface ImportAssignment {
+  readonly patient: PatientKey | null
+  readonly orderId: string | null
+  readonly reason: string
+}
+
 /** Who decides: account or token, and from where. */
 export interface Decider {
   readonly by: string
@@ -109,6 +116,12 @@ export interface ImportDesk {
   item(id: string): Promise<ImportItem | undefined>
   /** @throws ArchiveError 'request.not-found', 'request.conflict' when decided already, 'identity.unknown' */
   decide(id: string, decision: ImportDecision, who: Decider): Promise<ImportItem>
+  /**
+   * Assigns a study without waiting for the worklist to ask: to a patient, by default the one it is kept under, and to
+   * an order. Shows on the worklist as decided, and can be taken back there.
+   * @throws ArchiveError 'request.not-found', 'request.conflict' when a person decided about it, 'identity.unknown'
+   */
+  assign(studyInstanceUID: string, to: ImportAssignment, who: Decider): Promise<ImportItem>
   /** Takes the decision back; the study is as it was before. @throws ArchiveError 'request.conflict' when it is open */
   undo(id: string, reason: string, who: Decider): Promise<ImportItem>
   /** Matches a study anew now. @throws ArchiveError 'request.not-found' */

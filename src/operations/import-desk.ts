@@ -1,5 +1,5 @@
 import { ArchiveError } from '#errors.ts'
-import type { ImportItem, LedgerDecision, Order, PatientKey } from '#model/identity.ts'
+import type { Candidate, ImportItem, LedgerDecision, Order, PatientKey } from '#model/identity.ts'
 import type { Decider, ImportDecision, ImportDesk } from '#model/reconciliation.ts'
 import { orderChanges, unmatchedState } from '#reconciliation/coercion.ts'
 import { type CoerceTools, coerceStudy } from './coerce.ts'
@@ -22,8 +22,17 @@ export function createImportDesk(tools: ImportDeskTools): ImportDesk & Pick<Reco
 
   /** A decision whose entries were taken back elsewhere shows as what it is: open. */
   function current(item: ImportItem): ImportItem {
-    if (!isOutdated(ledger, item)) return item
-    return { ...item, state: 'open', reconciliation: 'waiting', decision: null }
+    const fresh = { ...item, candidates: item.candidates.map(asKnownNow) }
+    if (!isOutdated(ledger, item)) return fresh
+    return { ...fresh, state: 'open', reconciliation: 'waiting', decision: null }
+  }
+
+  /** Names and orders change while an item waits; criteria and score stay those it was found by. */
+  function asKnownNow(candidate: Candidate): Candidate {
+    const { issuer, id } = candidate.patient
+    const patient = ledger.patient({ issuer, id }) ?? candidate.patient
+    const order = candidate.order === null ? null : (ledger.order(candidate.order.id) ?? candidate.order)
+    return { ...candidate, patient, order }
   }
 
   function mustItem(id: string): ImportItem {
@@ -76,6 +85,7 @@ export function createImportDesk(tools: ImportDeskTools): ImportDesk & Pick<Reco
         ...item,
         state: 'decided',
         reconciliation,
+        why: `kept as it came by ${who.by}: ${reason}`,
         decision: { ...kept(who.by, reason), time },
       } as const
       return reconciler.put(decided, () => tools.audit(who, uid, `import worklist ${item.id}: keep: ${reason}`))
@@ -95,6 +105,7 @@ export function createImportDesk(tools: ImportDeskTools): ImportDesk & Pick<Reco
       ...item,
       state: 'decided',
       reconciliation: 'coerced',
+      why: `assigned by ${who.by}: ${reason}`,
       decision: { action: 'assign', patient, orderId, reason, by: who.by, time, entries: made },
     })
   }
@@ -150,6 +161,26 @@ export function createImportDesk(tools: ImportDeskTools): ImportDesk & Pick<Reco
           throw new ArchiveError('request.conflict', `this item is decided: ${told}`, { hint: 'Take it back first.' })
         }
         return decide(item, decision, who)
+      })
+    },
+    async assign(uid, to, who) {
+      const reason = reasonOf(to.reason)
+      return reconciler.alone(uid, async () => {
+        const owner = evidence.owner(uid)
+        if (owner === undefined) throw new ArchiveError('request.not-found', 'study')
+        if (to.patient === null && to.orderId === null) {
+          throw new ArchiveError('request.malformed', 'assign needs a patient, an order, or both')
+        }
+        const item = current(reconciler.itemOf(uid))
+        if (activeAssignments(ledger, uid).length > 0) {
+          throw new ArchiveError('request.conflict', 'this study is assigned already', {
+            hint: 'Take that back first.',
+          })
+        }
+        const order = to.orderId === null ? undefined : ledger.order(to.orderId)
+        const patient = to.patient ?? order?.patient ?? { issuer: owner.issuer, id: owner.id }
+        const open = { ...item, state: 'open', why: 'a person assigned it by hand' } as const
+        return decide(open, { action: 'assign', patient, orderId: to.orderId, reason }, who)
       })
     },
     async undo(id, reason, who) {

@@ -47,6 +47,8 @@ export interface Reconciler {
   intend(studyInstanceUID: string, intention: Intention, who: Decider): Promise<StudyReconciliation>
   /** Journals an item, then puts it; `also` runs in the same transaction. */
   put(item: ImportItem, also?: () => void): Promise<ImportItem>
+  /** The item of a study, or a new one that is not put yet, for what a person decides without having been asked. */
+  itemOf(studyInstanceUID: string): ImportItem
   /** Runs one after the other what is about one study. */
   alone<T>(studyInstanceUID: string, fn: () => Promise<T>): Promise<T>
 }
@@ -177,8 +179,10 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
     const own = ownOf(uid)
     const clear = own !== undefined && contradictions(criteriaOf(study, own, null, tools.options())).length === 0
     const suspects = clear ? [{ patient: own, orders: ordersOf(own) }] : suspectsOf(study)
-    await act(study, decideStudy(study, own, suspects, tools.options()), item)
-    return mustState(tools, uid)
+    const match = decideStudy(study, own, suspects, tools.options())
+    await act(study, match, item)
+    const state = mustState(tools, uid)
+    return match.is === 'local' && state.state === 'local' ? { ...state, why: match.why } : state
   }
 
   /** The item of a study that was assigned says so. */
@@ -312,6 +316,7 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
     intend: (uid, intention, who) => alone(uid, () => intend(uid, intention, who)),
     closeGone: (uid) => alone(uid, () => closeGone(uid)),
     meant,
+    itemOf: (uid) => ledger.importItemOf(uid) ?? waitingItem(mustStudy(uid), 'a person assigns it by hand', []),
     put,
     alone,
   }

@@ -75,7 +75,7 @@ export function criteriaOf(
     line('birth-date', study.birthDate, demographics.birthDate, compareDates(study.birthDate, demographics.birthDate)),
     line('sex', study.sex, demographics.sex, compareSex(study.sex, demographics.sex)),
   ]
-  return order === null ? lines : [...lines, ...orderCriteria(study, order, nearness)]
+  return order === null ? lines : [...lines, ...orderCriteria(study, patient, order, nearness)]
 }
 
 /** Sum of the points, 0 to 100. */
@@ -158,12 +158,12 @@ function compareSex(a: string | null, b: string | null): Likeness {
   return a === b ? 'equal' : 'different'
 }
 
-function orderCriteria(study: StudyEvidence, order: Order, nearness: Nearness): Criterion[] {
+function orderCriteria(study: StudyEvidence, patient: LedgerPatient, order: Order, nearness: Nearness): Criterion[] {
   const uid = order.studyInstanceUID
   const sameUid = uid !== '' && uid === study.studyInstanceUID
   const modalities = order.steps.flatMap(({ modality }) => (modality === null ? [] : [modality]))
   return [
-    accession(study, order),
+    accession(study, patient, order),
     line('study-uid', study.studyInstanceUID, blank(uid), sameUid ? 'equal' : 'missing'),
     compareText('requested-procedure-id', study.requestedProcedureId, order.requestedProcedureId),
     compareText('admission-id', study.admissionId, order.admissionId),
@@ -173,8 +173,11 @@ function orderCriteria(study: StudyEvidence, order: Order, nearness: Nearness): 
   ]
 }
 
-/** Two departments count from 1 as well: only with the same issuer on both sides is the number equal. */
-function accession(study: StudyEvidence, order: Order): Criterion {
+/**
+ * Two departments count from 1 as well: the number is equal only with the same issuer on both sides, or when the study
+ * names none and says the very number and issuer of the order's patient.
+ */
+function accession(study: StudyEvidence, patient: LedgerPatient, order: Order): Criterion {
   const arrived = blank(study.accessionNumber)
   const known = blank(order.accessionNumber)
   const text = (number: string | null, issuer: string | null) =>
@@ -187,7 +190,9 @@ function accession(study: StudyEvidence, order: Order): Criterion {
   // Without an issuer the number of another hospital's study is its own: it says nothing of our orders.
   const elsewhere = study.accessionIssuer === null && study.patient.issuer !== order.patient.issuer
   if (arrived !== known) return tell(elsewhere ? 'missing' : 'different')
-  return tell(bothIssuers ? 'equal' : 'similar')
+  const { issuer, id } = study.patient
+  const samePatient = id !== '' && keysOf(patient).some((key) => key.issuer === issuer && key.id === id)
+  return tell(bothIssuers || (study.accessionIssuer === null && samePatient) ? 'equal' : 'similar')
 }
 
 function compareText(name: CriterionName, arrived: string | null, known: string | null): Criterion {

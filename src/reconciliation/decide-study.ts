@@ -75,8 +75,19 @@ function decideOwn(
   const ours = candidates.filter(({ patient, order }) => order !== null && samePatient(patient, own))
   const has = (candidate: Candidate, name: string, ...results: readonly string[]) =>
     candidate.criteria.some((each) => each.name === name && results.includes(each.result))
-  if (ours.some((candidate) => has(candidate, 'accession-number', 'equal', 'similar'))) {
-    return { is: 'local', why: 'patient and order are ours' }
+  const byNumber = ours.filter((candidate) => has(candidate, 'accession-number', 'equal'))
+  const [numbered] = byNumber
+  if (numbered !== undefined) {
+    if (byNumber.length > 1) {
+      return { is: 'unsure', candidates: byNumber, why: 'more than one order of this patient has its accession number' }
+    }
+    if (!options.automatic) return { is: 'unsure', candidates: byNumber, why: 'its order could be this one' }
+    return { is: 'certain', chosen: numbered, candidates, why: proofText(numbered) }
+  }
+  if (ours.some((candidate) => has(candidate, 'accession-number', 'similar'))) {
+    const why =
+      'the patient is ours; an order has its accession number, but the issuers of the number differ or are missing'
+    return { is: 'local', why }
   }
   const byUid = ours.filter((candidate) => has(candidate, 'study-uid', 'equal'))
   const [scheduled] = byUid
@@ -86,14 +97,20 @@ function decideOwn(
     }
     return { is: 'unsure', candidates: ours, why: 'its order could be this one' }
   }
-  if ((study.accessionNumber ?? '') !== '') return { is: 'local', why: 'the patient is ours' }
+  if ((study.accessionNumber ?? '') !== '') {
+    return { is: 'local', why: 'the patient is ours; no open order of this patient has its accession number' }
+  }
   const likely = ours.filter(
     (candidate) =>
       (candidate.order?.status === 'scheduled' || candidate.order?.status === 'in-progress') &&
       has(candidate, 'modality', 'equal') &&
       has(candidate, 'scheduled-date', 'equal', 'similar'),
   )
-  if (likely.length === 0) return { is: 'local', why: 'the patient is ours' }
+  if (likely.length === 0) {
+    const why =
+      'the patient is ours; it came without accession number, and no order of its modality is scheduled near its day'
+    return { is: 'local', why }
+  }
   return { is: 'unsure', candidates: likely, why: 'the patient is ours, it came without order, and an order waits' }
 }
 

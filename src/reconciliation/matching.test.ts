@@ -162,7 +162,8 @@ const cases: readonly {
     study: { patient: stated('HOSP', '4711'), accessionNumber: 'ACC-1' },
     own: anna,
     others: [{ patient: anna, orders: [orderOf()] }],
-    is: 'local',
+    is: 'certain',
+    order: 'o1',
   },
   {
     name: 'ours, without order, and one waits',

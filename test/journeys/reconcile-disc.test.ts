@@ -258,3 +258,32 @@ test('everything decided is there after a restart', async () => {
   assert.deepEqual((await get('/api/v1/import-worklist?state=decided')).json, before.json)
   assert.equal((await get(`/api/v1/studies/${study}/reconciliation`)).status, 404)
 })
+
+test('one of our own is linked with the order of its number, and any other with one by hand', async () => {
+  const mine = pid('8811', 'Linked^Lena', '19810412', 'F')
+  await hl7('ADT^A04^ADT_A01', ['EVN|A04|20261124080000', mine, 'PV1|1|O'])
+  await hl7('ORM^O01^ORM_O01', [mine, 'PV1|1|O', ...order('ACC-88')])
+  const who = { patientName: 'Linked^Lena', birthDate: '19810412', issuer: 'HOSP', patientId: '8811' }
+  const numbered = disc('linked', { ...who, accessionNumber: 'ACC-88' })
+  const [state] = await importDisc(numbered.folder)
+  assert.equal(state?.state, 'coerced', state?.why)
+  await settled()
+  const { decision } = await item(numbered.study, 'decided')
+  assert.ok(decision?.orderId, 'the order is linked although the number came without issuer')
+
+  const other = disc('by-hand', { ...who, accessionNumber: 'TYPO-88' })
+  const [left] = await importDisc(other.folder)
+  assert.deepEqual([left?.state], ['local'])
+  await settled()
+  const said = (await post(`/api/v1/studies/${other.study}/reconcile`, {})).json as StudyReconciliation
+  assert.match(said.why, /no open order of this patient has its accession number/)
+  const linked = await post(`/api/v1/studies/${other.study}/assign`, { orderId: decision.orderId, reason: 'mistyped' })
+  assert.equal(linked.status, 200, JSON.stringify(linked.json))
+  const made = linked.json as ImportItem
+  assert.deepEqual(
+    [made.state, made.decision?.orderId, made.why.includes('mistyped')],
+    ['decided', decision.orderId, true],
+  )
+  const back = await post(`/api/v1/import-worklist/${made.id}/undo`, { reason: 'not this one' })
+  assert.equal(back.status, 200)
+})

@@ -226,6 +226,9 @@ export function memoryImports(): ImportDesk {
     stateOf: async (uid) => (uid === waiting.studyInstanceUID ? stateOf(uid) : undefined),
     checkIntention: async () => undefined,
     intend: async (uid) => stateOf(uid),
+    assign: async () => {
+      throw new Error('not asked in this test')
+    },
     recoerce: async () => 0,
   }
 }

@@ -25,6 +25,11 @@ const decision = z.strictObject({
   orderId: z.string().min(1).max(200).nullable().optional(),
   reason,
 })
+const assignment = z.strictObject({
+  patient: z.strictObject({ issuer: z.string().min(1).max(1000), id: z.string().min(1).max(1000) }).optional(),
+  orderId: z.string().min(1).max(200).optional(),
+  reason,
+})
 const reasoned = z.strictObject({ reason })
 
 /** What the routes need: the desk, and how long a page may be. */
@@ -121,6 +126,26 @@ export function importWorklistRoutes({ imports, pageMax }: ImportWorklistService
         if (state === undefined) throw new ArchiveError('request.not-found', 'study')
         await asked.audit('read', { studyInstanceUID, detail: 'reconciliation' })
         return state
+      },
+    },
+    {
+      method: 'POST',
+      url: '/api/v1/studies/:study/assign',
+      standard,
+      needs: 'identity.decide',
+      body: 'json',
+      describes: {
+        summary:
+          'Assigns a study by hand: to an order, a patient (by default the one it is kept under), or both. Answers the item of the import worklist, where it can be taken back.',
+        request: jsonSchema(assignment),
+      },
+      async handle(asked) {
+        const studyInstanceUID = pathParameter(asked, 'study')
+        if ((await imports.stateOf(studyInstanceUID)) === undefined)
+          throw new ArchiveError('request.not-found', 'study')
+        const { patient = null, orderId = null, reason: why } = bodyAsked(asked, assignment)
+        const who = { by: asked.subject.name, address: asked.address }
+        return imports.assign(studyInstanceUID, { patient, orderId, reason: why }, who)
       },
     },
     {

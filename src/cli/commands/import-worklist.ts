@@ -3,7 +3,7 @@ import type { Candidate, ImportItem } from '#model/identity.ts'
 import { type ArchiveCommand, action, isSet, needed, operand, text, UsageError, wholeNumber } from '../command.ts'
 import { oneLine } from '../terminal.ts'
 
-const ACTIONS = ['list', 'show', 'decide', 'undo', 'match', 'coerce'] as const
+const ACTIONS = ['list', 'show', 'decide', 'undo', 'match', 'assign', 'coerce'] as const
 const WHO = { by: 'local', address: null }
 
 export const importWorklistCommand: ArchiveCommand = {
@@ -11,18 +11,18 @@ export const importWorklistCommand: ArchiveCommand = {
   name: 'import-worklist',
   needsData: true,
   summary: 'See which imported studies wait for a person, and decide whose they are',
-  operands: 'list | show ID | decide ID | undo ID | match STUDY | coerce STUDY',
+  operands: 'list | show ID | decide ID | undo ID | match STUDY | assign STUDY | coerce STUDY',
   flags: {
     state: { type: 'string', value: 'STATE', about: 'open (default) or decided' },
     limit: { type: 'string', value: 'N', about: 'at most so many (default 100)' },
     keep: { type: 'boolean', about: 'decide: leave it under its own issuer' },
     candidate: { type: 'string', value: 'N', about: 'decide: the candidate of that number, counted from 1' },
-    patient: { type: 'string', value: 'ID', about: 'decide: whichever patient; with --issuer' },
+    patient: { type: 'string', value: 'ID', about: 'decide, assign: whichever patient; with --issuer' },
     issuer: { type: 'string', value: 'I', about: 'issuer of that number' },
-    order: { type: 'string', value: 'ID', about: 'decide: the order it answers; none for no order' },
+    order: { type: 'string', value: 'ID', about: 'decide, assign: the order it answers; none for no order' },
     reason: { type: 'string', value: 'TEXT', about: 'why; needed to decide and to undo' },
   },
-  more: 'match looks again with what is known now; coerce applies the rules of the originator as they are now.',
+  more: 'match looks again with what is known now; assign decides about a study nobody asked about, e.g. to which order (worklist\nlist) one of our own belongs; coerce applies the rules of the originator as they are now.',
   operandCount: [1, 2],
   async run({ imports }, given, emit) {
     const what = action(given, ACTIONS)
@@ -56,6 +56,18 @@ export const importWorklistCommand: ArchiveCommand = {
       await emit({ json: { studyInstanceUID: study, decisions }, text: `${decisions} decisions` })
       return 0
     }
+    if (what === 'assign') {
+      const study = operand(given, 1, 'the Study Instance UID')
+      const patient = text(given, 'patient')
+      const to = {
+        patient: patient === undefined ? null : { issuer: needed(given, 'issuer'), id: patient },
+        orderId: text(given, 'order') ?? null,
+        reason: needed(given, 'reason'),
+      }
+      const item = await imports.assign(study, to, WHO)
+      await emit({ json: item, text: `${item.id} ${item.reconciliation}: ${decisionText(item)}` })
+      return 0
+    }
     const id = operand(given, 1, 'the number of the item')
     if (what === 'show') {
       const item = await imports.item(id)
@@ -66,7 +78,7 @@ export const importWorklistCommand: ArchiveCommand = {
     const reason = needed(given, 'reason')
     if (what === 'undo') {
       const item = await imports.undo(id, reason, WHO)
-      await emit({ json: item, text: `${item.id} ${item.state}` })
+      await emit({ json: item, text: `${item.id} ${item.state}: the decision is taken back, it waits again` })
       return 0
     }
     const order = text(given, 'order')
@@ -87,15 +99,24 @@ export const importWorklistCommand: ArchiveCommand = {
       },
       WHO,
     )
-    await emit({ json: item, text: `${item.id} ${item.reconciliation}` })
+    await emit({ json: item, text: `${item.id} ${item.reconciliation}: ${decisionText(item)}` })
     return 0
   },
 }
 
-function shortText({ id, arrivedAs, candidates, why, reconciliation }: ImportItem): string {
+/** What was decided; the question that an open item asks otherwise. */
+function decisionText({ decision, why }: ImportItem): string {
+  if (decision === null) return why
+  const { action: done, patient, orderId, by, reason } = decision
+  const whose = patient === null ? '' : ` to ${patient.issuer} ${patient.id}`
+  return `${done}${whose}${orderId === null ? '' : `, order ${orderId}`} by ${by}: ${reason ?? ''}`
+}
+
+function shortText(item: ImportItem): string {
+  const { id, arrivedAs, candidates, reconciliation } = item
   const who = `${arrivedAs.name ?? 'no name'} ${arrivedAs.birthDate ?? ''} ${arrivedAs.id}`
   return oneLine(
-    `${id}  ${reconciliation.padEnd(8)} ${who}  ${candidates.length} ${candidates.length === 1 ? 'candidate' : 'candidates'}: ${why}`,
+    `${id}  ${reconciliation.padEnd(8)} ${who}  ${candidates.length} ${candidates.length === 1 ? 'candidate' : 'candidates'}: ${decisionText(item)}`,
   )
 }
 
