@@ -41,6 +41,8 @@ export interface InstanceFacts {
   readonly conceptName: string | null
   readonly department: string | null
   readonly originator: string | null
+  /** The native document this is the DICOM face of: that one is judged, not this. */
+  readonly faceOf: string | null
 }
 
 /** What rules look at of one native document. */

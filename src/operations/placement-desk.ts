@@ -94,7 +94,8 @@ export function createPlacementDesk(tools: PlacementDeskTools): Placements {
     const verdicts = decideSituation(situation, completed(policy), mayAct)
     const ids = [...situation.instances, ...situation.documents].map(({ objectId }) => objectId)
     const standing = book.standing(ids)
-    const fresh: PlacementVerdict[] = []
+    const fresh: (PlacementVerdict & { readonly made?: readonly string[] })[] = []
+    const given: PlacementPayload['made'][number][] = []
     const states: PlacementPayload['states'][number][] = []
     for (const objectId of ids) {
       const verdict = verdicts.get(objectId)
@@ -104,25 +105,30 @@ export function createPlacementDesk(tools: PlacementDeskTools): Placements {
         states.push({ id: stands.id, state: 'outdated', by: BY_POLICY, reason: 'what it looked at has changed' })
       }
       if (stands === undefined && verdict.placement.rule === asItCame.id) continue
-      fresh.push(verdict)
+      // The same effect for another reason: what was made stays where it is.
+      const keeps = stands?.state === 'acting' && verdict.state === 'acting' && sameEffect(stands, verdict)
+      fresh.push(keeps ? { ...verdict, made: stands.made } : verdict)
+      if (keeps) given.push({ id: stands.id, made: [] })
     }
-    if (fresh.length > 0 || states.length > 0)
-      await write(situation.studyInstanceUID, version, fresh, states, BY_POLICY)
+    if (fresh.length > 0 || states.length > 0) await write(situation.studyInstanceUID, version, fresh, states, given)
   }
 
   async function write(
     studyInstanceUID: string | null,
     policyVersion: number,
-    verdicts: readonly PlacementVerdict[],
+    verdicts: readonly (PlacementVerdict & { readonly made?: readonly string[] })[],
     states: PlacementPayload['states'],
-    by: string,
+    made: PlacementPayload['made'],
   ): Promise<void> {
     const time = new Date().toISOString()
     // Their ids follow from the number of the journal entry: they are filled in when it is read.
     const decisions = verdicts.map(
-      (verdict): PlacementDecision => ({ ...verdict, id: '', studyInstanceUID, made: [], by, time, policyVersion }),
+      (verdict): PlacementDecision => ({
+        ...{ made: [], ...verdict },
+        ...{ id: '', studyInstanceUID, by: BY_POLICY, time, policyVersion },
+      }),
     )
-    await decided({ decisions, states, made: [], labels: [] }, by, studyInstanceUID)
+    await decided({ decisions, states, made, labels: [] }, BY_POLICY, studyInstanceUID)
   }
 
   async function decided(
@@ -229,11 +235,16 @@ export function createPlacementDesk(tools: PlacementDeskTools): Placements {
   }
 }
 
+function sameEffect(a: Pick<PlacementVerdict, 'effect'>, b: Pick<PlacementVerdict, 'effect'>): boolean {
+  return JSON.stringify(a.effect) === JSON.stringify(b.effect)
+}
+
 /** True when a standing decision says what the policy says now, or a person said no to just that. */
 function says(stands: PlacementDecision, verdict: PlacementVerdict): boolean {
   return (
     stands.placement.rule === verdict.placement.rule &&
-    JSON.stringify(stands.effect) === JSON.stringify(verdict.effect) &&
+    stands.placement.panel === verdict.placement.panel &&
+    sameEffect(stands, verdict) &&
     // A recogniser that earned the right to act since acts on what it proposed.
     !(stands.state === 'proposed' && verdict.state === 'acting')
   )

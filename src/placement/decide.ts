@@ -31,6 +31,8 @@ export function decideSituation(
     string,
     { readonly rule: PlacementRule; readonly setting: RuleSetting; readonly opinion: Opinion }[]
   >()
+  // A face that was made here is beside its original, not a thing of its own.
+  const faces = new Set(situation.instances.filter(({ faceOf }) => faceOf !== null).map(({ objectId }) => objectId))
   for (const setting of policy.rules) {
     const rule = ruleOf(setting.rule)
     if (rule === undefined || !setting.on) continue
@@ -39,6 +41,7 @@ export function decideSituation(
       parameters['documentSystem'] = policy.documentSystem
     const part = scoped(situation, setting)
     for (const opinion of rule.evaluate(part, { threshold: setting.threshold, parameters })) {
+      if (faces.has(opinion.objectId)) continue
       const list = found.get(opinion.objectId) ?? []
       list.push({ rule, setting, opinion })
       found.set(opinion.objectId, list)

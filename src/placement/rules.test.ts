@@ -34,7 +34,7 @@ function instance(objectId: string, more: Partial<InstanceFacts> = {}): Instance
     },
     ...{ windowCenter: null, windowWidth: null, bodyPart: null, cineRate: null, frameIncrementPointer: null },
     ...{ hasDocumentClassCode: false, equipmentPurposes: [], documentMediaType: null, conceptName: null },
-    ...{ department: null, originator: null },
+    ...{ department: null, originator: null, faceOf: null },
     ...more,
   }
 }
@@ -97,12 +97,18 @@ const cases: readonly [name: string, parts: Partial<Situation>, object: string, 
     'd',
     'pdf-with-images stay acting',
   ],
-  ['1 wrapped PDF with images', { instances: [wrappedPdf], imageCount: 1 }, 'p', 'pdf-with-images stay acting'],
+  ['1 wrapped PDF with images', { instances: [wrappedPdf], imageCount: 1 }, 'p', 'pdf-with-images unwrap acting'],
   ['1 wrapped PDF alone', { instances: [wrappedPdf] }, 'p', 'pdf-with-images unwrap acting'],
   [
     '1 face of a wrapped PDF is not wrapped again',
     { documents: [document('d', { faceOf: 'p' })], imageCount: 3 },
     'd',
+    'null',
+  ],
+  [
+    '1 face of a native PDF is not unwrapped',
+    { instances: [{ ...wrappedPdf, faceOf: 'd' }], imageCount: 3 },
+    'p',
     'null',
   ],
   ['2 wrapped CDA with images', { instances: [wrappedCda], imageCount: 9 }, 'c', 'wrapped-cda unwrap acting'],

@@ -50,7 +50,7 @@ function plain(random: () => number, n: number): InstanceFacts {
     ...{ manufacturer: null, model: null, scManufacturer: null, scModel: null, rows: 512, columns: 512, frames: 1 },
     ...{ samplesPerPixel: 1, bitsAllocated: 8, windowCenter: null, windowWidth: null, bodyPart: null, cineRate: null },
     ...{ frameIncrementPointer: null, hasDocumentClassCode: false, equipmentPurposes: [], documentMediaType: null },
-    ...{ conceptName: null, department: null, originator: null },
+    ...{ conceptName: null, department: null, originator: null, faceOf: null },
   }
 }
 

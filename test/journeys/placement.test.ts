@@ -64,7 +64,7 @@ const documentsOf = async (studyInstanceUID: string) =>
     await archive.documents.documents({ studyInstanceUIDs: [studyInstanceUID], order: 'oldest', limit: 50 }, EVERYTHING)
   ).items.map(({ document }) => document)
 
-test('a wrapped PDF alone becomes a document with its own bytes, and leaves when images come', async () => {
+test('a wrapped PDF becomes a document with its own bytes, and belongs to the images when they come', async () => {
   const one = study('placement-pdf')
   const uid = namedUid(`${one.name} study`)
   const pdf = plainPdf(['Bone density: T-score -1.2'])
@@ -82,11 +82,12 @@ test('a wrapped PDF alone becomes a document with its own bytes, and leaves when
 
   await store(ctImage(one))
   await settled()
-  assert.deepEqual(await documentsOf(document.studyInstanceUID ?? ''), [], 'the PDF stays with its images')
+  const [same] = await documentsOf(document.studyInstanceUID ?? '')
+  assert.equal(same?.objectId, document.objectId, 'nothing was made twice')
   const history = archive.placementDecisions.ofObject(wrapped)
   assert.deepEqual(
-    history.map(({ effect, state }) => `${effect.do} ${state}`),
-    ['stay acting', 'unwrap outdated'],
+    history.map(({ effect, state, placement }) => `${effect.do} ${state} ${placement.panel}`),
+    ['unwrap acting image', 'unwrap outdated document'],
   )
 })
 
@@ -152,6 +153,7 @@ test('a native PDF joins the images of its study as DICOM, and leaves by undo', 
   const face = await archive.reader.find(decision?.made[0] ?? '', EVERYTHING)
   assert.equal(face?.sopClassUID, '1.2.840.10008.5.1.4.1.1.104.1')
   assert.equal(face?.studyInstanceUID, studyInstanceUID)
+  assert.equal((await documentsOf(studyInstanceUID)).length, 1, 'the face is not unwrapped again')
   await archive.placement.undo(decision?.id ?? '', 'ann', 'not here')
   await settled()
   assert.equal(await archive.reader.find(decision?.made[0] ?? '', EVERYTHING), undefined)

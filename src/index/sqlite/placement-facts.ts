@@ -56,6 +56,7 @@ interface InstanceRow {
   readonly rows: number | null
   readonly columns: number | null
   readonly originator: string | null
+  readonly face_of: string | null
   readonly chunk: Uint8Array
   readonly raw_length: number
 }
@@ -76,7 +77,8 @@ export function createSituationReader(db: Database): SituationReader {
     return db.all(
       `select o.id as object, i.uid, t.value as sop_class, ts.value as transfer_syntax, r.uid as series, r.number,
          r.instances, r.modality, r.description, i.frames, i.rows, i.columns, i.chunk, i.raw_length,
-         (select a.source from arrival a where a.object = o.key order by a.key limit 1) as originator
+         (select a.source from arrival a where a.object = o.key order by a.key limit 1) as originator,
+         (select target from relation where source = o.id and kind = 'face' limit 1) as face_of
        from series r join instance i on i.key >= r.key * ${SLOTS} and i.key < (r.key + 1) * ${SLOTS}
          join object o on o.key = i.object join text t on t.key = i.sop_class
          join text ts on ts.key = o.transfer_syntax
@@ -218,6 +220,7 @@ function instanceFactsOf(row: InstanceRow, originator: string | null): InstanceF
     conceptName: code('0040A043/0'),
     department: one('00081040'),
     originator,
+    faceOf: row.face_of,
   }
 }
 

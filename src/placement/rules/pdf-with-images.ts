@@ -51,11 +51,11 @@ function wrappedPdf(instance: InstanceFacts, images: number): Opinion[] {
   if (!isEncapsulated(instance) || instance.sopClassUID === ENCAPSULATED_CDA) return []
   if (instance.documentMediaType !== 'application/pdf') return []
   const common = { objectId: instance.objectId, score: 1, signs: [], facts: { ...instanceFacts(instance), images } }
+  const effect = { do: 'unwrap', instance: instance.objectId } as const
   if (images > 0) {
-    const why = 'It belongs to the images of its study and stays with them.'
-    return [{ ...common, panel: 'image', form: 'as-received', effect: { do: 'stay' }, why }]
+    const why = 'It belongs to the images of its study and stays with them; documents list its native bytes too.'
+    return [{ ...common, panel: 'image', form: 'as-received', effect, why }]
   }
   const why = 'No image is in its study: it is found as a native document.'
-  const effect = { do: 'unwrap', instance: instance.objectId } as const
   return [{ ...common, panel: 'document', form: 'unwrapped', effect, why }]
 }
