@@ -7,9 +7,9 @@ import { settingIn } from '#security/site-settings.ts'
 import type { Archive } from './app.ts'
 
 export function openFhir(archive: Archive, version: string, log: ErrorLog): FhirDoor {
-  const { reader, documents, fhir, security, segments, config } = archive
-  const sources = { reader, documents, fhir, security, issuers: issuersNow(security) }
-  return fhirDoor({ sources, segments, version, limits: config.limits }, log)
+  const { reader, documents, fhir, fhirResources: own, security, segments, config, documentDesk: desk } = archive
+  const sources = { reader, documents, fhir, own, security, issuers: issuersNow(security) }
+  return fhirDoor({ sources, segments, desk, version, limits: config.limits, log })
 }
 
 /** The register of issuers, read again only when a setting changed. */

@@ -5,6 +5,7 @@ import type { Config } from '#config.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createDocumentReader } from '#index/sqlite/document-reader.ts'
 import { createFhirReader } from '#index/sqlite/fhir-reader.ts'
+import { createFhirResourceReader } from '#index/sqlite/fhir-resources.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createMessageReader } from '#index/sqlite/message-store.ts'
@@ -14,6 +15,7 @@ import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { DocumentDesk, DocumentReader } from '#model/document-desk.ts'
 import type { FhirReader } from '#model/fhir-reader.ts'
+import type { FhirResourceReader } from '#model/fhir-store.ts'
 import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
 import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
@@ -80,6 +82,7 @@ export interface Archive {
   readonly documents: DocumentReader
   /** Patients, studies, visits and orders as FHIR lists them. */
   readonly fhir: FhirReader
+  readonly fhirResources: FhirResourceReader
   readonly documentDesk: DocumentDesk
   readonly reader: ArchiveReader
   readonly segments: SegmentReader
@@ -151,6 +154,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       }),
       documents: createDocumentReader(db),
       fhir: createFhirReader(db),
+      fhirResources: createFhirResourceReader(db),
       documentDesk: caller.service<DocumentDesk>('documents'),
       reader,
       segments,

@@ -47,10 +47,10 @@ export interface HttpOptions {
   readonly tellers?: readonly ErrorTeller[]
 }
 
-/** @returns undefined to have the failure told as a problem document */
 export interface ErrorTeller {
   readonly prefix: string
-  tell(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> | FastifyReply | undefined
+  /** @returns true when it was told; else it is told as a problem document */
+  tell(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<boolean>
 }
 
 export interface HttpServer {
@@ -179,7 +179,8 @@ export function buildHttp(options: HttpOptions): Built {
     if (waiting.has(raw)) reply.header('connection', 'close')
     else if (!raw.destroyed && !(await discardBody(raw))) reply.header('connection', 'close')
     const teller = options.tellers?.find(({ prefix }) => raw.url?.startsWith(prefix))
-    return (await teller?.tell(error, request, reply)) ?? sendProblem(reply, error, log)
+    if ((await teller?.tell(error, request, reply)) === true) return reply
+    return sendProblem(reply, error, log)
   })
 
   const cookieName = (origin: RequestOrigin) => sessionCookieName(origin.secure)

@@ -14,6 +14,7 @@ import { MEDIA_TYPES, wantsResource } from './formats.ts'
 import { KINDS } from './kinds.ts'
 import { parseQuery } from './query.ts'
 import { FhirSearch, type ServedKind } from './search.ts'
+import type { createWriting } from './writing.ts'
 
 /** Bytes of a document that are given as base64 inside a Binary at most. */
 const INLINE_BYTES_MAX = 16 * 1024 * 1024
@@ -46,7 +47,7 @@ export function createEngine(services: FhirServices): FhirHandlers {
         ? versionId !== undefined &&
           condition.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${versionId}"`)
         : lastUpdated !== undefined && since >= Math.floor(Date.parse(lastUpdated) / 1000) * 1000
-    if (asked.raw.method !== 'POST' && isKnown) return reply.code(304).headers(headers).send()
+    if (asked.raw.method === 'GET' && isKnown) return reply.code(304).headers(headers).send()
     const text = format === 'json' ? JSON.stringify(resource) : toXml(resource as unknown as Json)
     return reply.code(status).headers(headers).send(Buffer.from(text))
   }
@@ -73,7 +74,32 @@ export function createEngine(services: FhirServices): FhirHandlers {
     return send(request, searchBundle(base, type, query, found))
   }
 
+  /** The router of Medplum is loaded with the first write. */
+  let loading: Promise<ReturnType<typeof createWriting>> | undefined
+  const writing = () => {
+    loading ??= import('./writing.ts').then((loaded) =>
+      loaded.createWriting(
+        {
+          sources: services.sources,
+          search,
+          desk: services.desk,
+          jsonDepth: services.limits.jsonDepth,
+          log: services.log,
+        },
+        send,
+      ),
+    )
+    return loading
+  }
+
   return {
+    create: async (type, asked, reply) => (await writing()).create(type, asked, reply),
+    update: async (type, asked, reply) => (await writing()).update(type, asked, reply),
+    conditionalUpdate: async (type, asked, reply) => (await writing()).conditionalUpdate(type, asked, reply),
+    patch: async (type, asked, reply) => (await writing()).patch(type, asked, reply),
+    remove: async (type, asked, reply) => (await writing()).remove(type, asked, reply),
+    bundle: async (asked, reply) => (await writing()).bundle(asked, reply),
+
     async metadata(asked, reply) {
       const request = fhirAsked(asked, reply)
       return send(request, capabilityStatement(KINDS, { base: request.base, version: services.version, started }))

@@ -1,6 +1,8 @@
 import type { OperationOutcome } from '@medplum/fhirtypes'
 import type { FastifyReply } from 'fastify'
 import { ArchiveError } from '#errors.ts'
+import type { DocumentDesk } from '#model/document-desk.ts'
+import type { Permission } from '#model/permission.ts'
 import type { Asked, Route } from '#model/route.ts'
 import type { SegmentReads } from '../dicomweb/send.ts'
 import type { ErrorTeller } from '../http-server.ts'
@@ -15,6 +17,8 @@ import { tellFailure } from './outcome.ts'
 export interface FhirServices {
   readonly sources: FhirSources
   readonly segments: SegmentReads
+  readonly desk: Pick<DocumentDesk, 'submit' | 'delete'>
+  readonly log: ErrorLog
   readonly version: string
   readonly limits: { readonly httpJsonBytes: number; readonly jsonDepth: number }
 }
@@ -30,6 +34,12 @@ export interface FhirHandlers {
   readonly history: HandleType
   readonly search: HandleType
   readonly searchByPost: HandleType
+  readonly create: HandleType
+  readonly update: HandleType
+  readonly conditionalUpdate: HandleType
+  readonly patch: HandleType
+  readonly remove: HandleType
+  readonly bundle: Handle
   outcome(outcome: OperationOutcome, format: Format): Buffer
 }
 
@@ -41,7 +51,7 @@ export interface FhirDoor {
   readonly teller: ErrorTeller
 }
 
-export function fhirDoor(services: FhirServices, log: ErrorLog | undefined): FhirDoor {
+export function fhirDoor(services: FhirServices): FhirDoor {
   let loading: Promise<FhirHandlers> | undefined
   const engine = (): Promise<FhirHandlers> => {
     loading ??= import('./engine.ts').then(({ createEngine }) => createEngine(services))
@@ -50,11 +60,12 @@ export function fhirDoor(services: FhirServices, log: ErrorLog | undefined): Fhi
   const teller: ErrorTeller = {
     prefix: FHIR_PATH,
     async tell(error, request, reply) {
-      const { status, outcome, retryAfter } = tellFailure(error, log)
+      const { status, outcome, retryAfter } = tellFailure(error, services.log)
       if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
       const format = formatOf(request.raw.url ?? '', request.headers.accept)
       const body = format === 'json' ? Buffer.from(JSON.stringify(outcome)) : (await engine()).outcome(outcome, format)
-      return reply.code(status).header('content-type', MEDIA_TYPES[format]).send(body)
+      reply.code(status).header('content-type', MEDIA_TYPES[format]).send(body)
+      return true
     },
   }
   const routes: Route[] = [
@@ -65,7 +76,16 @@ export function fhirDoor(services: FhirServices, log: ErrorLog | undefined): Fhi
       needs: 'signed-in',
       handle: async (asked, reply) => (await engine()).metadata(asked, reply),
     },
-    ...KINDS.flatMap((kind) => routesOf(kind, engine)),
+    {
+      method: 'POST',
+      url: FHIR_PATH,
+      standard: `${STANDARD} batch, transaction; IHE ITI-65`,
+      // Each entry is asked for its own right and scope.
+      needs: 'signed-in',
+      body: 'stream',
+      handle: async (asked, reply) => (await engine()).bundle(asked, reply),
+    },
+    ...KINDS.flatMap((kind) => [...routesOf(kind, engine), ...writesOf(kind, engine)]),
   ]
   return { routes, teller }
 }
@@ -109,4 +129,32 @@ function routesOf(kind: ResourceKind, engine: () => Promise<FhirHandlers>): Rout
   )
   if (kind.history) routes.push(reading('/:id/_history', 'r', 'history', ({ history }) => history))
   return routes
+}
+
+/** Routes that write a type. Types that only mirror something answer 405. */
+function writesOf({ type, needs }: ResourceKind, engine: () => Promise<FhirHandlers>): Route[] {
+  const writing = (
+    method: Route['method'],
+    url: string,
+    right: Permission,
+    interactions: 'c' | 'u' | 'd',
+    handle: (handlers: FhirHandlers) => HandleType,
+  ): Route => ({
+    ...{ method, url: `${FHIR_PATH}/${type}${url}`, standard: `${STANDARD} ${method}`, needs: right },
+    scope: { resource: type, interactions },
+    ...(method === 'DELETE' ? {} : { body: 'stream' as const }),
+    handle: async (asked, reply) => handle(await engine())(type, asked, reply),
+  })
+  const { create, change } = needs
+  return [
+    ...(create === undefined ? [] : [writing('POST', '', create, 'c', (handlers) => handlers.create)]),
+    ...(change === undefined
+      ? []
+      : [
+          writing('PUT', '/:id', change, 'u', (handlers) => handlers.update),
+          writing('PUT', '', change, 'u', (handlers) => handlers.conditionalUpdate),
+          writing('PATCH', '/:id', change, 'u', (handlers) => handlers.patch),
+          writing('DELETE', '/:id', change, 'd', (handlers) => handlers.remove),
+        ]),
+  ]
 }

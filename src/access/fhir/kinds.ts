@@ -4,6 +4,7 @@ import { endpointKind } from './endpoint.ts'
 import { imagingStudyKind } from './imaging-study.ts'
 import type { ResourceKind } from './kind.ts'
 import { listKind } from './list.ts'
+import { organizationKind, practitionerKind, practitionerRoleKind } from './own-resource.ts'
 import { patientKind } from './patient.ts'
 
 /** Every resource type we serve. */
@@ -14,4 +15,7 @@ export const KINDS: readonly ResourceKind[] = [
   documentReferenceKind,
   listKind,
   binaryKind,
+  organizationKind,
+  practitionerKind,
+  practitionerRoleKind,
 ]

@@ -1,0 +1,220 @@
+/** Writes of FHIR: single interactions, batches and transactions, through the router of Medplum. */
+import { getStatus, isOk, OperationOutcomeError } from '@medplum/core'
+import { type FhirRequest, FhirRouter } from '@medplum/fhir-router'
+import type { Bundle, BundleEntry, OperationOutcome, Resource } from '@medplum/fhirtypes'
+import type { FastifyReply } from 'fastify'
+import { ArchiveError } from '#errors.ts'
+import type { DocumentDesk } from '#model/document-desk.ts'
+import type { Asked } from '#model/route.ts'
+import { visibilityOf } from '#security/decide.ts'
+import { problemsOf } from '#standards/fhir/validate.ts'
+import type { ErrorLog } from '../http-server-problem.ts'
+import { type FhirAsked, fhirAsked, idAsked } from './asking.ts'
+import { readJsonPatch, readResource } from './body.ts'
+import { type Bundled, preparedBundle } from './bundle.ts'
+import { commitStaged } from './commit.ts'
+import type { FhirSources } from './kind.ts'
+import { FhirFault, tellFailure } from './outcome.ts'
+import { StagingRepository } from './repository.ts'
+import { type FhirSearch, referenceTo } from './search.ts'
+
+export interface WritingTools {
+  readonly sources: FhirSources
+  readonly search: FhirSearch
+  readonly desk: Pick<DocumentDesk, 'submit' | 'delete'>
+  readonly jsonDepth: number
+  readonly log: ErrorLog | undefined
+}
+
+type Send = (request: FhirAsked, resource: Resource, status?: number) => unknown
+
+/** Statuses of outcomes we made: the router hands outcomes on, not statuses. */
+const STATUSES = new WeakMap<OperationOutcome, number>()
+
+export function createWriting({ sources, search, desk, jsonDepth, log }: WritingTools, send: Send) {
+  const router = new FhirRouter()
+
+  function refusal(error: unknown): OperationOutcomeError {
+    if (error instanceof OperationOutcomeError) return error
+    const { status, outcome } = tellFailure(error, log)
+    STATUSES.set(outcome, status)
+    return new OperationOutcomeError(outcome)
+  }
+
+  const statusOf = (outcome: OperationOutcome) => STATUSES.get(outcome) ?? getStatus(outcome)
+
+  function repositoryFor(
+    request: FhirAsked,
+    locate: (type: string, id: string | undefined) => string,
+    complete: boolean,
+  ) {
+    const { asked, asker, base } = request
+    return new StagingRepository({
+      ...{ search, asker, base, locate, refusal },
+      mayWrite(type, interaction) {
+        const kind = search.served(type)?.kind
+        const needs = interaction === 'c' ? kind?.needs.create : kind?.needs.change
+        if (needs === undefined) throw new ArchiveError('request.method', `${type} is not written here`)
+        if (visibilityOf(asked.subject, needs, { resource: type, interactions: interaction }) === 'forbidden') {
+          throw new ArchiveError('request.forbidden', `this needs the right "${needs}"`)
+        }
+      },
+      commit: (operations) =>
+        commitStaged(operations, {
+          ...{ sources, search, desk, asker, complete },
+          provenance: {
+            door: 'fhir',
+            peer: null,
+            originator: null,
+            user: asked.subject.name,
+            address: asked.address,
+            medium: null,
+            path: null,
+            time: new Date().toISOString(),
+          },
+          cause: { by: asked.subject.name, address: asked.address, reason: `FHIR ${asked.raw.method}` },
+        }),
+    })
+  }
+
+  /** One interaction; its answer carries what is there now, or what `Prefer` asks for. */
+  async function interact(
+    [asked, reply]: readonly [Asked<unknown>, FastifyReply],
+    type: string,
+    of: Pick<FhirRequest, 'method' | 'url' | 'body'>,
+  ): Promise<unknown> {
+    const request = fhirAsked(asked, reply)
+    const repository = repositoryFor(request, () => type, false)
+    const { headers } = asked
+    const [outcome, staged] = await router.handleRequest(
+      { ...of, pathname: '', params: {}, query: {}, headers, config: { transactions: true } },
+      repository,
+    )
+    if (!isOk(outcome)) throw STATUSES.has(outcome) ? new FhirOutcome(statusOf(outcome), outcome) : refused(outcome)
+    if (staged === undefined) return reply.code(204).send()
+    const resource = repository.done(referenceTo(staged)) ?? staged
+    const status = statusOf(outcome)
+    if (status === 201) {
+      const { versionId } = resource.meta ?? {}
+      reply.header('location', `${request.base}/${referenceTo(resource)}/_history/${versionId}`)
+    }
+    const prefer = /return\s*=\s*(minimal|OperationOutcome)/i.exec(String(headers['prefer'] ?? ''))?.[1]
+    if (prefer === 'minimal') {
+      return reply.code(status).header('etag', `W/"${resource.meta?.versionId}"`).send()
+    }
+    return send(request, prefer === undefined ? resource : outcome, status)
+  }
+
+  /** A failure of the router's own making. */
+  function refused(outcome: OperationOutcome): Error {
+    return new OperationOutcomeError(outcome)
+  }
+
+  return {
+    async create(type: string, asked: Asked<unknown>, reply: FastifyReply): Promise<unknown> {
+      const { resource } = await readResource(asked, jsonDepth)
+      mustBe(resource, type)
+      return interact([asked, reply], type, { method: 'POST', url: type, body: resource })
+    },
+
+    async update(type: string, asked: Asked<unknown>, reply: FastifyReply): Promise<unknown> {
+      const { resource } = await readResource(asked, jsonDepth)
+      mustBe(resource, type)
+      const url = `${type}/${idAsked(asked)}`
+      if (resource['id'] !== idAsked(asked))
+        throw FhirFault.at(400, 'value', `${type}.id`, 'it is not the id of the address')
+      return interact([asked, reply], type, { method: 'PUT', url, body: resource })
+    },
+
+    async conditionalUpdate(type: string, asked: Asked<unknown>, reply: FastifyReply): Promise<unknown> {
+      const { resource } = await readResource(asked, jsonDepth)
+      mustBe(resource, type)
+      if (asked.query.size === 0) throw new ArchiveError('request.malformed', 'a conditional update has a condition')
+      return interact([asked, reply], type, { method: 'PUT', url: `${type}?${asked.query}`, body: resource })
+    },
+
+    async patch(type: string, asked: Asked<unknown>, reply: FastifyReply): Promise<unknown> {
+      const isJsonPatch = /^application\/json-patch\+json\b/i.test(asked.headers['content-type'] ?? '')
+      const body = isJsonPatch ? await readJsonPatch(asked, jsonDepth) : (await readResource(asked, jsonDepth)).resource
+      return interact([asked, reply], type, { method: 'PATCH', url: `${type}/${idAsked(asked)}`, body })
+    },
+
+    async remove(type: string, asked: Asked<unknown>, reply: FastifyReply): Promise<unknown> {
+      return interact([asked, reply], type, { method: 'DELETE', url: `${type}/${idAsked(asked)}`, body: undefined })
+    },
+
+    /** POST to the root: batch or transaction. A transaction is kept as a whole or not at all. */
+    async bundle(asked: Asked<unknown>, reply: FastifyReply): Promise<unknown> {
+      const request = fhirAsked(asked, reply)
+      const { resource } = await readResource(asked, jsonDepth)
+      mustBe(resource, 'Bundle')
+      const problems = problemsOf(resource).filter(({ severity }) => severity === 'error')
+      if (problems.length > 0) throw new FhirFault(400, problems)
+      const bundle = resource as unknown as Bundle
+      const prepared: Bundled = await preparedBundle(bundle, search, request.asker)
+      const repository = repositoryFor(request, prepared.locate, prepared.complete)
+      const { headers } = asked
+      const [outcome, answer] = await router.handleRequest(
+        {
+          method: 'POST',
+          url: '',
+          body: prepared.bundle,
+          pathname: '',
+          params: {},
+          query: {},
+          headers,
+          config: { transactions: true },
+        },
+        repository,
+      )
+      if (!isOk(outcome)) throw STATUSES.has(outcome) ? new FhirOutcome(statusOf(outcome), outcome) : refused(outcome)
+      const whole = /return\s*=\s*representation/i.test(String(headers['prefer'] ?? ''))
+      const entries = (answer as Bundle).entry ?? []
+      const entry = entries.map((one, i) => answered(one, prepared.methods[i] ?? 'GET', repository, whole))
+      return send(request, { resourceType: 'Bundle', type: (answer as Bundle).type, entry } as Bundle)
+    },
+  }
+
+  /** The entry of an answer: where it is now, in which version. */
+  function answered(one: BundleEntry, method: string, repository: StagingRepository, whole: boolean): BundleEntry {
+    const { outcome } = one.response ?? {}
+    const told = outcome as OperationOutcome | undefined
+    if (told !== undefined && !isOk(told)) return { response: { status: String(statusOf(told)), outcome: told } }
+    const status = told === undefined ? (one.response?.status ?? '200') : String(statusOf(told))
+    const staged = one.resource
+    if (staged === undefined) return { response: { status: method === 'DELETE' ? '204' : status } }
+    const resource = repository.done(referenceTo(staged)) ?? staged
+    const { versionId, lastUpdated } = resource.meta ?? {}
+    const isRead = method === 'GET'
+    return {
+      ...(whole || isRead ? { resource } : {}),
+      response: {
+        status,
+        ...(isRead || versionId === undefined ? {} : { location: `${referenceTo(resource)}/_history/${versionId}` }),
+        ...(versionId === undefined ? {} : { etag: `W/"${versionId}"` }),
+        ...(lastUpdated === undefined ? {} : { lastModified: lastUpdated }),
+      },
+    }
+  }
+}
+
+/** An outcome with its status, on its way to the caller. */
+class FhirOutcome extends FhirFault {
+  constructor(status: number, { issue }: OperationOutcome) {
+    super(
+      status,
+      (issue ?? []).map(({ code, expression, diagnostics, details }) => ({
+        severity: 'error',
+        code,
+        expression: expression?.[0] ?? '',
+        detail: diagnostics ?? details?.text ?? '',
+      })),
+    )
+  }
+}
+
+/** @throws FhirFault for a body of another type */
+function mustBe(resource: { readonly [name: string]: unknown }, type: string): void {
+  if (resource['resourceType'] === type) return
+  throw FhirFault.at(400, 'invalid', 'resourceType', `the body is a ${String(resource['resourceType'])}, not a ${type}`)
+}
