@@ -81,6 +81,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     ...deskRoutes({
       version: version(),
       archive: reader,
+      documents: archive.documents,
       overlayChanges: (instance, visibility) => overlayChanges(reader, archive.ledger, instance, visibility),
       quarantine,
       jobs: jobList(archive.jobs),

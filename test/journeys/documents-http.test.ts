@@ -214,3 +214,18 @@ test('a token for images only finds no document, on no route', async () => {
     assert.equal((await call(path, as(documents))).status, 200, path)
   }
 })
+
+test('a patient’s time line, provenance and placement know documents', async () => {
+  const found = await call('/api/v1/patients?identifier=4711')
+  const [patient] = found.json['items'] as unknown as { id: string; documents: number }[]
+  assert.ok((patient?.documents ?? 0) >= 1)
+  const timeline = await call(`/api/v1/patients/${patient?.id}/timeline`)
+  const rows = timeline.json['items'] as unknown as { kind: string; id: string; title: string; date: string }[]
+  const row = rows.find(({ title }) => title === 'Befund')
+  assert.deepEqual({ kind: row?.kind, date: row?.date }, { kind: 'document', date: '20260502' })
+  const provenance = await call(`/api/v1/objects/${row?.id}/provenance`)
+  assert.equal(provenance.json['panel'], 'document')
+  assert.equal((provenance.json['arrivals'] as unknown as { door: string }[])[0]?.door, 'web')
+  const placement = await call(`/api/v1/objects/${row?.id}/placement`)
+  assert.equal(placement.json['form'], 'native')
+})

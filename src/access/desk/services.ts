@@ -1,5 +1,6 @@
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Change, StoredInstance } from '#model/archive-object.ts'
+import type { DocumentReader } from '#model/document-desk.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
 import type { PlacementDecision } from '#model/placement.ts'
 import type { ImportDesk, StudyReconciliation } from '#model/reconciliation.ts'
@@ -34,6 +35,8 @@ export interface JobList {
 export interface DeskServices {
   readonly version: string
   readonly archive: ArchiveReader
+  /** The document panel; absent where there is none. */
+  readonly documents?: DocumentReader
   /** What an object says otherwise than it arrived, and what of that was taken back; absent where there is no ledger. */
   readonly overlayChanges?: (instance: StoredInstance, visibility: Visibility) => Promise<readonly Change[]>
   readonly quarantine: QuarantineDesk

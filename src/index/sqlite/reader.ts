@@ -3,6 +3,7 @@ import type { Change, ObjectRecord, Placement } from '#model/archive-object.ts'
 import { cursorKeys, cursorText } from '#model/cursor.ts'
 import type { VerdictWord } from '#model/finding.ts'
 import type { PatientKey } from '#model/identity.ts'
+import type { Visibility } from '#model/visibility.ts'
 import { fold, parsePattern, prefixEnd } from '../fold.ts'
 import { type SearchableTable, standardSearchables } from '../searchable.ts'
 import { arrivalsOfObject, firstArrival, listArrivals } from './arrivals.ts'
@@ -110,7 +111,8 @@ export function createSqliteReader(
       return row === undefined ? undefined : json<Placement>(row.placement)
     },
 
-    patients: async (filter, visibility) => listPatients(db, filter, visible(visibility, 'p.key')),
+    patients: async (filter, visibility) =>
+      listPatients(db, filter, visible(visibility, 'p.key'), seesDocuments(visibility)),
 
     async timeline(patientId, visibility, limit) {
       const where = all([{ sql: 'p.id = ?', params: [patientId] }, visible(visibility, 's.owner')])
@@ -225,10 +227,20 @@ function nameCondition(typed: string): Condition {
   return { sql: ranges.map(({ sql }) => sql).join(' or '), params: ranges.flatMap(({ params }) => params) }
 }
 
+/** Documents that every reader of documents sees, of the patient or of somebody merged into it. */
+const HAS_DOCUMENTS = `(p.survivor is null and (exists (select 1 from document d where d.patient = p.key and d.hidden = 0
+  and d.restricted = 0) or exists (select 1 from patient m indexed by patient_survivor join document d on d.patient = m.key
+  where m.survivor = p.key and d.hidden = 0 and d.restricted = 0)))`
+
+function seesDocuments(visibility: Visibility): boolean {
+  return visibility.sees !== 'nothing' && visibility.hidesDocuments !== true
+}
+
 function listPatients(
   db: Database,
   filter: { readonly identifier?: string; readonly name?: string; readonly limit: number; readonly cursor?: string },
   seen: Condition | undefined,
+  papers: boolean,
 ): { items: PatientRow[]; next: string | null } {
   const byName = filter.name !== undefined && filter.name.trim() !== ''
   const nameKey = byName ? 'n.name_key' : 'p.name_key'
@@ -236,7 +248,10 @@ function listPatients(
   const behind = filter.cursor === undefined ? undefined : cursorKeys(list, filter.cursor, ['', 0] as const)
   const where = all([
     // Somebody a hospital system registered is listed before the first study is there; whoever was merged is not.
-    { sql: "p.studies > 0 or (p.authority <> 'object' and p.survivor is null)", params: [] },
+    {
+      sql: `p.studies > 0 or (p.authority <> 'object' and p.survivor is null)${papers ? ` or ${HAS_DOCUMENTS}` : ''}`,
+      params: [],
+    },
     filter.identifier === undefined ? undefined : identified(filter.identifier),
     byName ? nameCondition(filter.name ?? '') : undefined,
     behind === undefined ? undefined : { sql: `(${nameKey}, p.key) > (?, ?)`, params: behind },

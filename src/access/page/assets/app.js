@@ -1,4 +1,5 @@
 import { bringIn } from './bring-in.js'
+import { documentPage, documentsPage } from './documents.js'
 import { fill, h, problem } from './dom.js'
 import { importItemPage, importWorklistPage } from './import-worklist.js'
 import { objectPage } from './object.js'
@@ -14,6 +15,8 @@ const PAGES = {
   patients: { title: 'Patients', nav: true, needs: 'object.read', show: studiesPage },
   patient: { title: 'Patient', needs: 'object.read', show: patientPage },
   study: { title: 'Study', needs: 'object.read', show: studyPage },
+  documents: { title: 'Documents', nav: true, needs: 'document.read', show: documentsPage },
+  document: { title: 'Document', needs: 'document.read', show: documentPage },
   object: { title: 'Object', needs: 'object.read', show: objectPage },
   'bring-in': { title: 'Bring in', nav: true, needs: 'object.store', show: bringIn },
   quarantine: { title: 'Quarantine', nav: true, needs: 'quarantine.read', show: quarantinePage },
@@ -70,7 +73,14 @@ async function show() {
 
 function drawFrame(word) {
   const here =
-    { patient: 'patients', study: '', object: '', held: 'quarantine', 'import-item': 'import-worklist' }[word] ?? word
+    {
+      patient: 'patients',
+      study: '',
+      object: '',
+      document: 'documents',
+      held: 'quarantine',
+      'import-item': 'import-worklist',
+    }[word] ?? word
   nav.hidden = word === null
   fill(
     nav,

@@ -283,7 +283,11 @@ function lineRow(line) {
     line.quarantineId !== null
       ? h('a', { href: `#/held/${encodeURIComponent(line.quarantineId)}` }, line.path)
       : line.id !== null
-        ? h('a', { href: `#/object/${encodeURIComponent(line.id)}` }, line.path)
+        ? h(
+            'a',
+            { href: `#/${line.sopInstanceUid === null ? 'document' : 'object'}/${encodeURIComponent(line.id)}` },
+            line.path,
+          )
         : line.path
   const rules = [...new Set(line.findings.map(({ rule }) => rule))]
   return h(

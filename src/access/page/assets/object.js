@@ -68,7 +68,10 @@ export async function objectPage(main, place) {
       'div',
       { class: 'head' },
       h('h1', {}, 'Object'),
-      h('p', { class: 'quiet mono' }, provenance.sopInstanceUid ?? id),
+      h('p', { class: 'quiet mono' }, provenance.sopInstanceUid ?? provenance.uniqueId ?? id),
+      provenance.panel === 'document'
+        ? h('a', { class: 'button', href: `#/document/${id}` }, 'Open the document')
+        : null,
     ),
     h(
       'div',
@@ -133,7 +136,7 @@ export async function objectPage(main, place) {
               ['Virus scan', [scan.status, scan.engine, scan.signatures].filter(Boolean).join(', ')],
               ['Coverage', scan.coverage],
               ['As arrived', h('span', { class: 'mono' }, digest.arrived)],
-              ['Data set', h('span', { class: 'mono' }, digest.dataSet)],
+              ['Data set', digest.dataSet === null ? '' : h('span', { class: 'mono' }, digest.dataSet)],
               ['As kept', h('span', { class: 'mono' }, digest.kept)],
             ]),
           ),

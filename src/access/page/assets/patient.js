@@ -1,4 +1,5 @@
 import { ask } from './api.js'
+import { kindChip } from './documents.js'
 import { day, fill, h, person, say, table } from './dom.js'
 import { ledgerCard, send, shown } from './ledger.js'
 import { may } from './session.js'
@@ -46,8 +47,7 @@ function draw(main, place, items, patient) {
 }
 
 function studies(items) {
-  if (items.length === 0)
-    return h('section', { class: 'card empty' }, h('p', {}, 'No study is kept under this number.'))
+  if (items.length === 0) return h('section', { class: 'card empty' }, h('p', {}, 'Nothing is kept under this number.'))
   return h(
     'section',
     { class: 'card flush' },
@@ -55,24 +55,46 @@ function studies(items) {
       [
         { title: 'Date' },
         { title: 'Kind' },
-        { title: 'Study' },
-        { title: 'Accession' },
+        { title: 'Study or document' },
+        { title: 'Accession or specialty' },
         { title: 'Series', kind: 'number' },
         { title: 'Objects', kind: 'number' },
       ],
-      items.map((item) => ({
-        href: `#/study/${item.studyInstanceUID}`,
-        cells: [
-          h('a', { href: `#/study/${item.studyInstanceUID}` }, day(item.date) || '(no date)'),
-          item.modalities.map((modality) => h('span', { class: 'chip' }, modality)),
-          item.description ?? h('span', { class: 'quiet' }, '\u2013'),
-          item.accessionNumber ?? '',
-          String(item.series),
-          String(item.instances),
-        ],
-      })),
+      items.map((item) => (item.kind === 'document' ? documentRow(item) : studyRow(item))),
     ),
   )
+}
+
+function documentRow(item) {
+  const href = `#/document/${item.id}`
+  return {
+    href,
+    cells: [
+      h('a', { href, class: 'nowrap' }, day(item.date) || '(no date)'),
+      kindChip(item.documentKind),
+      [
+        item.title ?? item.type ?? 'Document',
+        item.title && item.type ? h('div', { class: 'quiet small' }, item.type) : null,
+      ],
+      item.specialty ?? item.department ?? '',
+      '',
+      '',
+    ],
+  }
+}
+
+function studyRow(item) {
+  return {
+    href: `#/study/${item.studyInstanceUID}`,
+    cells: [
+      h('a', { href: `#/study/${item.studyInstanceUID}`, class: 'nowrap' }, day(item.date) || '(no date)'),
+      item.modalities.map((modality) => h('span', { class: 'chip' }, modality)),
+      item.description ?? h('span', { class: 'quiet' }, '\u2013'),
+      item.accessionNumber ?? '',
+      String(item.series),
+      String(item.instances),
+    ],
+  }
 }
 
 function keys(list) {
