@@ -108,8 +108,8 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       pageMax: config.limits.queryResults,
     }),
     ...messageRoutes(archive.messages, config.limits.queryResults),
-    ...uploadRoutes(uploads),
     ...serveDocuments(archive),
+    ...uploadRoutes(uploads),
     demoRoute(intake),
     ...searchRoutes(reader),
     ...retrieveRoutes({

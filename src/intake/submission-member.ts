@@ -1,5 +1,5 @@
 /** A member of a submission, and what is told of it: record of its arrival, receipt, held row. */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { ArrivalRecord, Receipt } from '#model/arrival.ts'
 import type { SubmittedDocument } from '#model/document-desk.ts'
 import type { HeldRow } from '#model/quarantine.ts'
@@ -78,4 +78,17 @@ export function heldRow(member: Member): HeldRow {
     decision: null,
     provenance,
   }
+}
+
+const SHA1_CHUNK_BYTES = 1024 * 1024
+
+/** SHA-1 (hex) of a document that is too large to be hashed at once. */
+export async function sha1Of(source: ByteSource): Promise<string> {
+  const sha1 = createHash('sha1')
+  for (let at = 0; at < source.size; at += SHA1_CHUNK_BYTES) {
+    sha1.update(source.read(at, Math.min(at + SHA1_CHUNK_BYTES, source.size)))
+    // Other arrivals have their turn while a large one is hashed.
+    await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+  return sha1.digest('hex')
 }

@@ -2,7 +2,7 @@
  * The walk of documents: what comes together is screened, completed, placed and kept together, or not at all. One
  * append, one flush and one transaction for a whole submission, so that no crash leaves half of a set.
  */
-import { createHash, hash, randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { ArchiveError } from '#errors.ts'
 import type { Location, Placement } from '#model/archive-object.ts'
 import type { ArrivalRecord, ArrivedBytes, OpenArrival, Provenance, Receipt } from '#model/arrival.ts'
@@ -31,7 +31,7 @@ import type { ByteSource } from '#standards/byte-source.ts'
 import type { Decision, PlacedEntry } from '#storage/journal.ts'
 import { placeHead } from '#storage/spool.ts'
 import { resolveLists, resolveRelations } from './submission-links.ts'
-import { arrivalOf, heldRow, type Member, NOT_ALONE, receiptOf } from './submission-member.ts'
+import { arrivalOf, heldRow, type Member, NOT_ALONE, receiptOf, sha1Of } from './submission-member.ts'
 
 /** Journal kind of what a submission says beside its documents: lists and relations. */
 export const SUBMISSION_KIND = 'submission'
@@ -368,7 +368,6 @@ export function applySubmission(store: DocumentStore, payload: SubmissionPayload
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-const SHA1_CHUNK_BYTES = 1024 * 1024
 
 function isClean({ verdict }: Screened): boolean {
   return verdict === 'accept'
@@ -379,16 +378,6 @@ function derivedId(sha256: string, owner: DocumentOwner | null): string {
   const whose = owner === null ? '' : owner.by === 'study' ? owner.studyInstanceUID : `${owner.issuer}\u0000${owner.id}`
   const digest = hash('sha256', `${sha256}\u0000${whose}`, 'hex')
   return `urn:oid:2.25.${BigInt(`0x${digest.slice(0, 32)}`)}`
-}
-
-async function sha1Of(source: ByteSource): Promise<string> {
-  const sha1 = createHash('sha1')
-  for (let at = 0; at < source.size; at += SHA1_CHUNK_BYTES) {
-    sha1.update(source.read(at, Math.min(at + SHA1_CHUNK_BYTES, source.size)))
-    // Other arrivals have their turn while a large one is hashed.
-    await new Promise<void>((resolve) => setImmediate(resolve))
-  }
-  return sha1.digest('hex')
 }
 
 function needed<T>(value: T | undefined): T {

@@ -7,6 +7,7 @@ import { type Disk, type DiskFile, isFull, nodeDisk, systemCode, writeFailure } 
 import {
   checkedRange,
   endOfSegment,
+  type FileSegmentOptions,
   type FlushedPositions,
   lengthIfThere,
   listSegments,
@@ -21,18 +22,6 @@ import {
 } from './segment-files.ts'
 import { frameSpooled, lay, lengthOf } from './segment-layout.ts'
 import { entryBytes, TRAILER_BYTES } from './tar.ts'
-
-export interface FileSegmentOptions {
-  readonly disk?: Disk
-  /** A segment is sealed before it would grow beyond this. Default 256 MiB. */
-  readonly segmentBytesMax?: number
-  /** A name known from elsewhere: new segments come behind it. */
-  readonly behind?: string | null
-  /** Bytes left free on the volume for audit, decisions and deletions. threats.md K2. */
-  readonly reserveBytes?: number
-  /** Called once, when the store became read-only. */
-  readonly alarm?: (error: ArchiveError) => void
-}
 
 /** Segments as files; readable after any failure. */
 export interface FileSegments extends SegmentStore {

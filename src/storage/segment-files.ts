@@ -7,6 +7,18 @@ import { type Disk, type DiskFile, nodeDisk, systemCode } from './disk.ts'
 import { BLOCK_BYTES, entryBytes, isZero, readTarHeader, TRAILER_BYTES } from './tar.ts'
 import { passedThrough } from './young-garbage.ts'
 
+export interface FileSegmentOptions {
+  readonly disk?: Disk
+  /** A segment is sealed before it would grow beyond this. Default 256 MiB. */
+  readonly segmentBytesMax?: number
+  /** A name known from elsewhere: new segments come behind it. */
+  readonly behind?: string | null
+  /** Bytes left free on the volume for audit, decisions and deletions. threats.md K2. */
+  readonly reserveBytes?: number
+  /** Called once, when the store became read-only. */
+  readonly alarm?: (error: ArchiveError) => void
+}
+
 /** Largest single read, in bytes: whoever wants more of an object asks for ranges. */
 export const SEGMENT_READ_BYTES_MAX = 512 * 1024 * 1024
 
