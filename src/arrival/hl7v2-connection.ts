@@ -81,7 +81,7 @@ export class Hl7Connection {
     this.#hold()
     this.#waiting.push(...found)
     this.#watch(found.length > 0)
-    if (this.#isFull) this.#socket.pause()
+    if (this.#isFull) this.#wait()
     this.#work()
   }
 
@@ -92,6 +92,18 @@ export class Hl7Connection {
 
   get #isFull(): boolean {
     return this.#waiting.length >= WAITING_MAX || this.#unanswered > WAITING_BYTES_MAX
+  }
+
+  /** The socket is not read until there is room; nobody is too slow meanwhile but we. */
+  #wait(): void {
+    this.#socket.pause()
+    clearTimeout(this.#deadline)
+    this.#deadline = undefined
+  }
+
+  #goOn(): void {
+    if (!this.#ended) this.#watch(true)
+    this.#socket.resume()
   }
 
   /** The clock of a message runs from its first byte to its last, however slowly bytes drip. */
@@ -148,7 +160,7 @@ export class Hl7Connection {
       }
       await settled
       if (this.#socket.destroyed) return
-      if (!this.#isFull && !this.#closing) this.#socket.resume()
+      if (!this.#isFull && !this.#closing) this.#goOn()
     }
   }
 
