@@ -74,13 +74,15 @@ export async function* instancesOf(
   const { level, patientIds, studies, series, instances } = request
   const [study] = studies
   const [serie] = series
-  if (level === 'IMAGE' && studies.length <= 1 && series.length <= 1) {
+  if (level === 'IMAGE') {
+    const isOfPatient = ownedBy(patientIds, reader, visibility)
+    const exactly = studies.length === 1 && series.length === 1
     for (const sopInstanceUID of instances) {
       const found =
-        study !== undefined && serie !== undefined
+        exactly && study !== undefined && serie !== undefined
           ? await reader.instance({ studyInstanceUID: study, seriesInstanceUID: serie, sopInstanceUID }, visibility)
           : await reader.find(sopInstanceUID, visibility)
-      if (found !== undefined && isNamed(found, request)) yield found
+      if (found !== undefined && isNamed(found, request) && (await isOfPatient(found.studyInstanceUID))) yield found
     }
     return
   }
@@ -104,6 +106,37 @@ function isNamed(found: StoredInstance, { studies, series, instances }: Retrieve
   )
 }
 
+/**
+ * Says of studies whether they are found under the Patient IDs of the identifier, each asked once: a UID that is right
+ * under a patient that is not is no match. PS3.4 section C.4.2.2.1.
+ */
+function ownedBy(
+  patientIds: readonly string[],
+  reader: Reads,
+  visibility: Visibility,
+): (studyInstanceUID: string) => Promise<boolean> {
+  const known = new Map<string, boolean>()
+  return async (studyInstanceUID) => {
+    if (patientIds.length === 0) return true
+    const before = known.get(studyInstanceUID)
+    if (before !== undefined) return before
+    const match = [matching(UNIQUE_KEY.PATIENT, patientIds)]
+    const query = { ...SEARCH, level: 'study', scope: { studyInstanceUID }, match, limit: 1 } as const
+    const { rows } = await reader.search(query, visibility)
+    const is = rows.length > 0
+    known.set(studyInstanceUID, is)
+    return is
+  }
+}
+
+/** @param values at least one */
+function matching(tag: number, values: readonly string[]): Match {
+  const [only = ''] = values
+  return { path: [tag], how: values.length === 1 ? { is: 'single', value: only } : { is: 'list', values } }
+}
+
+const SEARCH = { include: [], fuzzy: false, order: null, limit: PAGE, offset: 0, after: null } as const
+
 /** Studies or series by search: a patient's, or those whose parents were not named. */
 async function* found(
   { level, patientIds, studies, series }: RetrieveRequest,
@@ -111,28 +144,10 @@ async function* found(
   visibility: Visibility,
 ): AsyncGenerator<Scope, void, void> {
   const match: Match[] = []
-  const add = (tag: number, values: readonly string[]) => {
-    const [only] = values
-    if (only === undefined) return
-    match.push({
-      path: [tag],
-      how: values.length === 1 ? { is: 'single', value: only } : { is: 'list', values },
-    })
-  }
-  add(UNIQUE_KEY.PATIENT, patientIds)
-  add(UNIQUE_KEY.STUDY, studies)
-  if (level === 'SERIES') add(UNIQUE_KEY.SERIES, series)
-  const query: Query = {
-    level: level === 'SERIES' ? 'series' : 'study',
-    scope: {},
-    match,
-    include: [],
-    fuzzy: false,
-    order: null,
-    limit: PAGE,
-    offset: 0,
-    after: null,
-  }
+  if (patientIds.length > 0) match.push(matching(UNIQUE_KEY.PATIENT, patientIds))
+  if (studies.length > 0) match.push(matching(UNIQUE_KEY.STUDY, studies))
+  if (level === 'SERIES') match.push(matching(UNIQUE_KEY.SERIES, series))
+  const query: Query = { ...SEARCH, level: level === 'SERIES' ? 'series' : 'study', scope: {}, match }
   for (let after: string | null = null; ; ) {
     const page: Awaited<ReturnType<Reads['search']>> = await reader.search({ ...query, after }, visibility)
     for (const { studyInstanceUID, seriesInstanceUID } of page.rows) {
