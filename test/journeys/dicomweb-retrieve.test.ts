@@ -20,6 +20,7 @@ import {
   encapsulatedMultiFrame,
   frameBytes,
   multiFrame,
+  multiFrameHead,
   pdfObject,
   twelveLeadEcg,
 } from '../fixtures/objects.ts'
@@ -52,6 +53,12 @@ function swapped(elements: Elements): Elements {
   return turned
 }
 
+/** 8-bit frames of nine bytes in words: every second one begins within a word. */
+function oddFrames(): Elements {
+  const head = { ...multiFrameHead(3, 3), BitsAllocated: 8, BitsStored: 8, HighBit: 7 }
+  return { ...head, 'PixelData OW': Buffer.from([...Array(27).keys(), 0]) }
+}
+
 /** Begins and ends as a JPEG code stream does; nothing decodes it. */
 const codeStream = (frame: number): Buffer =>
   Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(frame * 40, frame), Buffer.from([0xff, 0xd9])])
@@ -70,6 +77,7 @@ describe('WADO-RS', () => {
       { name: 'explicit', elements: multiFrame(3) },
       { name: 'implicit', elements: multiFrame(3), transferSyntax: IMPLICIT_LE },
       { name: 'big-endian', elements: swapped(multiFrame(3)), transferSyntax: EXPLICIT_BE },
+      { name: 'odd-big-endian', elements: swapped(oddFrames()), transferSyntax: EXPLICIT_BE },
       { name: 'deflated', elements: multiFrame(3), transferSyntax: DEFLATED_LE },
       { name: 'jpeg', elements: encapsulatedMultiFrame(jpeg, { perFrame: 2 }), transferSyntax: JPEG_BASELINE },
       { name: 'large-implicit', elements: multiFrame(12, 700), transferSyntax: IMPLICIT_LE },
@@ -281,6 +289,19 @@ describe('WADO-RS', () => {
       assert.ok(outcome === 500 || outcome === 'cut', `${outcome}`)
       assert.equal(archive.damages.length, reported + 1)
     }
+  })
+
+  // PS3.5 section 8.1.1: frames follow each other without padding between them.
+  test('frames that begin within a big endian word have their own bytes', async () => {
+    const { kept } = file('odd-big-endian')
+    const answer = await archive.get(`${kept.path}/frames/1,2,3`)
+    assert.deepEqual(
+      partsOf(answer).map(({ body }) => [...body]),
+      [0, 9, 18].map((first) => Array.from({ length: 9 }, (_, i) => first + i)),
+    )
+    const range = { accept: 'application/octet-stream', range: 'bytes=1-4' }
+    const cut = await archive.get(`${kept.path}/frames/2`, range)
+    assert.deepEqual([...cut.body], [10, 11, 12, 13])
   })
 
   for (const name of ['explicit', 'implicit', 'big-endian', 'deflated']) {

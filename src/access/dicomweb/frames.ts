@@ -90,7 +90,8 @@ export function framePart(
 ): BulkPart {
   const syntax = transferSyntax(instance.transferSyntaxUID)
   const mediaType = table.kind === 'native' ? null : (syntax?.frameMediaType ?? null)
-  const wordBytes = table.kind === 'native' ? table.wordBytes : 1
+  const words =
+    table.kind === 'native' ? { unit: table.wordBytes, from: table.offset, to: table.offset + table.length } : null
   const { bitLength } = place
   return {
     types: [mediaType ?? 'application/octet-stream'],
@@ -99,7 +100,7 @@ export function framePart(
     length: bitLength === null ? place.length : Math.ceil(bitLength / 8),
     pieces: (start, end) =>
       bitLength === null
-        ? joined(dataSet, place.ranges, wordBytes, start, end)
+        ? joined(dataSet, place.ranges, words, start, end)
         : bits(dataSet, place, bitLength, start, end),
   }
 }
@@ -109,27 +110,35 @@ export function scopeOfInstance(instance: StoredInstance): Required<Scope> {
   return { studyInstanceUID, seriesInstanceUID, sopInstanceUID }
 }
 
+/** Words that are reversed on the way: their length, and the value they fill. A frame may begin and end within one. */
+interface Words {
+  readonly unit: number
+  readonly from: number
+  readonly to: number
+}
+
 /** Bytes `start` to `end` of ranges one behind the other. */
 async function* joined(
   dataSet: DataSetBytes,
   ranges: FrameBytes['ranges'],
-  wordBytes: number,
+  words: Words | null,
   start: number,
   end: number,
 ): AsyncGenerator<Uint8Array, void, void> {
   let before = 0
   for (const range of ranges) {
     const length = range.end - range.start
-    // Whole words, so that reversing them does not depend on where a cut is.
-    const from = Math.max(0, start - before)
-    const to = Math.min(length, end - before)
+    const from = range.start + Math.max(0, start - before)
+    const to = range.start + Math.min(length, end - before)
     before += length
     if (from >= to) continue
-    const cut = from % wordBytes
+    // Whole words of the value, so that reversing them does not depend on where a cut is.
+    const { unit, ...value } = words ?? { unit: 1, from, to }
+    const cut = (from - value.from) % unit
     let skip = cut
     let left = to - from
-    const last = Math.min(length, Math.ceil(to / wordBytes) * wordBytes)
-    for await (const piece of dataSet.pieces(range.start + from - cut, range.start + last, wordBytes)) {
+    const last = Math.min(value.to, value.from + Math.ceil((to - value.from) / unit) * unit)
+    for await (const piece of dataSet.pieces(from - cut, last, unit)) {
       const part = piece.subarray(skip, skip + left)
       skip = 0
       left -= part.byteLength
@@ -147,6 +156,6 @@ async function* bits(
 ): AsyncGenerator<Uint8Array, void, void> {
   if (place.length > READ_BYTES_MAX) throw new ArchiveError('dicom.limit', 'a bit-packed frame above 64 MiB')
   const pieces: Uint8Array[] = []
-  for await (const piece of joined(dataSet, place.ranges, 1, 0, place.length)) pieces.push(piece)
+  for await (const piece of joined(dataSet, place.ranges, null, 0, place.length)) pieces.push(piece)
   yield alignBits(Buffer.concat(pieces), place.bitOffset, bitLength).subarray(start, end)
 }

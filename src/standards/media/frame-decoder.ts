@@ -21,6 +21,8 @@ export type FrameAnswer =
 const CODECS: { readonly [suffix: string]: Codec } = {
   '50': 'decodeJpeg',
   '51': 'decodeJpeg',
+  '53': 'decodeJpeg',
+  '55': 'decodeJpeg',
   '57': 'decodeJpeg',
   '70': 'decodeJpeg',
   '80': 'decodeJpegLs',
@@ -46,7 +48,7 @@ export interface FrameDecoderLimits {
 export const FRAME_DECODER_LIMITS: FrameDecoderLimits = { pixelBytesMax: 512 * 1024 * 1024, timeMs: 30_000 }
 
 /**
- * Opens a decoder of JPEG (extended, lossless), JPEG-LS, JPEG 2000, HTJ2K and JPEG XL frames, in a thread of its own
+ * Opens a decoder of JPEG (extended, progressive, lossless), JPEG-LS, JPEG 2000, HTJ2K and JPEG XL frames, in a thread of its own
  * that starts with the first frame and ends with close(), or when a frame takes too long. One frame at a time.
  *
  * `decode` throws ConversionError: `conversion.unsupported` for another transfer syntax, `conversion.malformed` for a
