@@ -134,10 +134,17 @@ export function createLedgerPatients(db: Database, entries: EntryStore): LedgerP
       .sort((a, b) => a.key - b.key)
   }
 
+  /** True when a document or a list of documents is theirs: nobody else keeps the row of a patient without images. */
+  function hasPapers(key: number): boolean {
+    const paper =
+      'select 1 as one from document where patient = ? union all select 1 from document_list where patient = ?'
+    return db.get<{ one: 1 }>(`${paper} limit 1`, key, key) !== undefined
+  }
+
   function refresh(key: number): void {
     const state = byKey(key)
     if (state === undefined) return
-    if (state.stated === null && !entries.isInForce(patientSubject(state.id))) {
+    if (state.stated === null && !entries.isInForce(patientSubject(state.id)) && !hasPapers(key)) {
       for (const table of ['patient_name', 'patient_identifier', 'visit']) {
         db.run(`delete from ${table} where patient = ?`, key)
       }
