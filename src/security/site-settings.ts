@@ -39,7 +39,7 @@ function isTimeZone(name: string): boolean {
 
 /** Every site setting: key, form, default, what it does. design.md section 8. */
 export const SETTINGS = {
-  'site.name': { schema: text(), fallback: 'Diptych', what: 'Name shown on the pages.' },
+  'site.name': { schema: text(), fallback: 'Diptych', what: 'Name shown on the pages and on exported media.' },
   'site.timeZone': { schema: timeZone, fallback: 'UTC', what: 'Zone of times that come without one.' },
   'identity.defaultIssuer': {
     schema: text(64),

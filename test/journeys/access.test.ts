@@ -73,6 +73,8 @@ test('what may not be seen answers exactly like what is not there, whatever the 
   )
   const loaded = await app.inject({ method: 'POST', url: '/api/v1/demo', headers: admin })
   assert.ok(loaded.statusCode < 300, loaded.body)
+  const sender = bearer((await archive.tokens.create({ role: 'sender' }, 'test', null)).token)
+  assert.equal((await app.inject({ method: 'POST', url: '/api/v1/demo', headers: sender })).statusCode, 403)
   const instances = await app.inject({
     url: '/dicom-web/instances?limit=1',
     headers: { ...admin, accept: 'application/dicom+json' },

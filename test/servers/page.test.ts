@@ -7,7 +7,7 @@ import { programPath } from '../../tools/install-counterparts.ts'
 import { part10 } from '../fixtures/dicom-builder.ts'
 import { HOSTILE } from '../fixtures/hostile.ts'
 import { ctSeries } from '../fixtures/objects.ts'
-import { startServer, temporaryDirectory } from '../live/server.ts'
+import { runCommand, startServer, temporaryDirectory } from '../live/server.ts'
 
 const PASSWORD = 'correct horse battery staple'
 const CHROMIUM = programPath('chromium') ?? 'chromium'
@@ -33,11 +33,15 @@ test('page in Chromium: set up, drop files, decide, find, see where it came from
     if (message.type() === 'error') complaints.push(message.text())
   })
 
+  const named = await runCommand(['settings', 'set', 'site.name', '"St Fresh"', '--data', join(place.path, 'data')])
+  assert.equal(named.status, 0, named.stderr)
   await page.goto(link)
+  await page.getByRole('heading', { name: 'Welcome to St Fresh' }).waitFor()
   await page.fill('input[name=username]', 'admin')
   for (const field of await page.$$('input[type=password]')) await field.fill(PASSWORD)
   await page.click('button[type=submit]')
   await page.getByText('The archive is empty').waitFor()
+  assert.deepEqual([await page.title(), await page.locator('.brand').innerText()], ['Studies · St Fresh', 'St Fresh'])
 
   const folder = join(place.path, 'CD')
   mkdirSync(folder)

@@ -32,6 +32,7 @@ test('set-up, sign-in, who am I, sign-out, as a browser does it', async () => {
     csrf: null,
     permissions: [],
     setupNeeded: true,
+    site: 'Diptych',
   })
 
   const post = async (url: string, payload: object, headers: Record<string, string> = {}) =>

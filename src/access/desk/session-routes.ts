@@ -32,7 +32,7 @@ function begin(asked: Asked, reply: FastifyReply, signedIn: SignedIn): object {
 }
 
 /** Signing in and out, who am I, and the set-up of the first account. */
-export function sessionRoutes({ accounts }: DeskServices): readonly Route[] {
+export function sessionRoutes({ accounts, settings }: DeskServices): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -52,6 +52,7 @@ export function sessionRoutes({ accounts }: DeskServices): readonly Route[] {
           csrf: session?.csrf ?? null,
           permissions: PERMISSIONS.filter((permission) => visibilityOf(subject, permission) !== 'forbidden'),
           setupNeeded: accounts.setupNeeded(),
+          site: settings.get('site.name'),
         }
       },
     },

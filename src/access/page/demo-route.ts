@@ -9,7 +9,7 @@ export function demoRoute(intake: Intake): Route {
     method: 'POST',
     url: '/api/v1/demo',
     standard: 'Diptych pages',
-    needs: 'object.store',
+    needs: 'quarantine.decide', // its answer tells what is kept and held, which whoever only sends may not read
     describes: { summary: 'Loads the synthetic sample patient. Doing it again stores nothing twice.' },
     async handle({ subject }, reply) {
       const items: ImportLine[] = []

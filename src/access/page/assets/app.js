@@ -5,7 +5,7 @@ import { importItemPage, importWorklistPage } from './import-worklist.js'
 import { objectPage } from './object.js'
 import { patientPage } from './patient.js'
 import { heldPage, quarantinePage } from './quarantine.js'
-import { accountMenu, may, session, setupPage, signInPage, startSession } from './session.js'
+import { accountMenu, entitle, may, session, setupPage, signInPage, startSession } from './session.js'
 import { studiesPage } from './studies.js'
 import { studyPage } from './study.js'
 
@@ -29,6 +29,7 @@ const main = document.getElementById('main')
 const nav = document.getElementById('nav')
 const account = document.getElementById('account')
 const banner = document.getElementById('banner')
+const site = document.getElementById('site')
 
 /** The page that is shown; a later one makes answers to an earlier one void. */
 let turn = 0
@@ -46,7 +47,7 @@ async function show() {
   }
   const page = PAGES[word] ?? null
   drawFrame(word)
-  document.title = page === null ? 'Not here \u00b7 Diptych' : `${page.title} \u00b7 Diptych`
+  entitle(page === null ? 'Not here' : page.title)
   if (page === null) {
     fill(
       main,
@@ -88,6 +89,7 @@ function drawFrame(word) {
       .filter(([, page]) => page.nav && session.subject !== null && may(page.needs))
       .map(([name, { title }]) => h('a', { href: `#/${name}`, 'aria-current': name === here ? 'page' : null }, title)),
   )
+  fill(site, session.site)
   fill(account, session.subject === null ? null : accountMenu())
   banner.hidden = session.subject?.kind !== 'open'
   fill(banner, 'Open mode: everybody on this machine may do everything. For trying out only.')

@@ -2,7 +2,7 @@ import { ask } from './api.js'
 import { bundles, zipOf } from './bundle.js'
 import { fill, h, problem, say, size } from './dom.js'
 import { verdictChip } from './object.js'
-import { session } from './session.js'
+import { may } from './session.js'
 import { upload } from './upload.js'
 
 /** Lines shown; the counts go on, and the result can be fetched whole. */
@@ -318,7 +318,7 @@ function rank(line) {
 
 /** Loads the sample patient. */
 export function demoButton() {
-  if (session.subject === null) return null
+  if (!may('quarantine.decide')) return null
   const button = h('button', { type: 'button' }, 'Load the sample patient')
   button.addEventListener('click', async () => {
     button.disabled = true

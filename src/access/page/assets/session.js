@@ -2,7 +2,12 @@ import { ask, useCsrf } from './api.js'
 import { fill, h, problem, say } from './dom.js'
 
 /** Who is signed in here. */
-export const session = { subject: null, permissions: [], setupNeeded: false }
+export const session = { subject: null, permissions: [], setupNeeded: false, site: 'Diptych' }
+
+/** Names the page in the window's title, with the archive it belongs to. */
+export function entitle(page) {
+  document.title = `${page} \u00b7 ${session.site}`
+}
 
 /** Asks who we are: a cookie of an earlier visit, or open mode. */
 export async function startSession() {
@@ -13,6 +18,7 @@ export async function startSession() {
       : { ...answer.subject, displayName: answer.account?.displayName ?? answer.subject.name }
   session.permissions = answer.permissions
   session.setupNeeded = answer.setupNeeded
+  session.site = answer.site
   useCsrf(answer.csrf)
 }
 
@@ -42,7 +48,7 @@ export function accountMenu() {
 }
 
 export function signInPage(main) {
-  document.title = 'Sign in \u00b7 Diptych'
+  entitle('Sign in')
   const told = h('div', {})
   const name = h('input', { name: 'username', autocomplete: 'username', required: true, autocapitalize: 'none' })
   const password = h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true })
@@ -89,7 +95,7 @@ export function signInPage(main) {
 }
 
 export function setupPage(main, place) {
-  document.title = 'Set up \u00b7 Diptych'
+  entitle('Set up')
   const told = h('div', {})
   const field = (title, attributes, hint) => {
     const input = h('input', { required: true, ...attributes })
@@ -136,7 +142,7 @@ export function setupPage(main, place) {
     h(
       'section',
       { class: 'card narrow' },
-      h('h1', {}, 'Welcome to Diptych'),
+      h('h1', {}, `Welcome to ${session.site}`),
       h('p', { class: 'quiet' }, 'Make the first account. It administers the archive; the link works once.'),
       told,
       h('form', { class: 'stack', onsubmit: submit }, tokenLabel, nameLabel, passwordLabel, againLabel, button),
