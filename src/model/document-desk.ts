@@ -15,6 +15,7 @@ import type {
   StoredDocument,
 } from './document.ts'
 import type { FhirWrite } from './fhir-store.ts'
+import type { ReportVersion } from './report.ts'
 import type { Visibility } from './visibility.ts'
 
 /** What a sender says about one document; everything else is found or waits for a person. */
@@ -28,6 +29,8 @@ export interface DocumentStatement {
   /** What the sender says the bytes are; a mismatch is a finding (D3). Hex. */
   readonly sha1?: string
   readonly size?: number
+  /** The report it is a version of. */
+  readonly report?: ReportVersion
 }
 
 /** One document of a submission. `arrival.claims.mediaType` is the stated type. */
@@ -272,11 +275,13 @@ export interface DocumentReader {
     visibility: Visibility,
   ): Promise<{ readonly items: readonly DocumentList[]; readonly next: string | null }>
   listVersions(id: string, visibility: Visibility): Promise<readonly DocumentList[] | undefined>
-  /** Best matches first; documents and, for callers who may see them, structured reports. */
+  /** Newest first; documents and, for callers who may see them, structured reports. */
   searchText(
     query: {
       readonly text: string
       readonly patientIds?: readonly string[]
+      /** What of structured reports in studies the caller may see: null nothing; absent the same as of documents. */
+      readonly reports?: Visibility | null
       readonly limit: number
       readonly cursor?: string
     },

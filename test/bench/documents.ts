@@ -200,6 +200,11 @@ async function measure(path: string): Promise<readonly Row[]> {
       reader.searchText({ text: `seldom${any() % 2000} doctor${any() % 300}`, limit: 20 }, EVERYTHING),
     'words: common': () => reader.searchText({ text: 'contrast chest', limit: 20 }, EVERYTHING),
     'words: beginning of a common one': () => reader.searchText({ text: 'exam', limit: 20 }, EVERYTHING),
+    'words: beginning of a rare one': () =>
+      reader.searchText({ text: `${rareOf(any()).slice(0, 9)}`, limit: 20 }, EVERYTHING),
+    'words: beginning of very many': () => reader.searchText({ text: 'findin', limit: 20 }, EVERYTHING),
+    'list with a rare word': () => reader.documents({ ...list, text: rareOf(any()) }, EVERYTHING),
+    'list with common words': () => reader.documents({ ...list, text: 'contrast chest' }, EVERYTHING),
     'words of one patient': () =>
       reader.searchText({ text: 'contrast', patientIds: [idOf(any())], limit: 20 }, EVERYTHING),
     'common words, as one patient': () => reader.searchText({ text: 'contrast chest', limit: 20 }, ofPatient(any())),

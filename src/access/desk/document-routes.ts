@@ -300,17 +300,18 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
         const page = pageAsked(asked, pageMax, ['q', 'patient'])
         const { q = '', patient: whose } = filtersAsked(asked, ['q', 'patient'])
         await asked.audit('query', { detail: `text ${asked.query}` })
+        // Reports in studies are images: who may read documents only does not learn of them.
+        const images = visibilityOf(asked.subject, 'object.read')
         const { items, next } = await documents.searchText(
           {
             ...page,
             text: q,
+            reports: images === 'forbidden' ? null : images,
             ...(whose === undefined ? {} : { patientIds: await personAsked(whose, services.patientIds) }),
           },
           asked.visibility,
         )
-        // Reports in studies are images: who may read documents only does not learn of them.
-        const images = visibilityOf(asked.subject, 'object.read') !== 'forbidden'
-        return listAnswer(images ? items : items.filter(({ panel }) => panel === 'document'), next)
+        return listAnswer(items, next)
       },
     },
   ]

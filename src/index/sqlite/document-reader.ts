@@ -15,7 +15,7 @@ import {
   visibleDocuments,
 } from './document-rows.ts'
 import { all, type Condition } from './visible.ts'
-import { createWordsReader, wordsOrBeginning } from './words.ts'
+import { createWordsReader, holdsWords, type Meant, matchOf, wholeOrBeginning, wordScope } from './words.ts'
 
 /** One document by any of its identifiers: object id, uniqueId with or without a URN, entryUUID, SHA-256. */
 export function findDocument(db: Database, identifier: string, visibility: Visibility): StoredDocument | undefined {
@@ -51,7 +51,12 @@ const ORDERS = {
 } as const
 
 /** Conditions of a query on alias `d`, visibility included. */
-function conditionsOf(db: Database, query: DocumentQuery, visibility: Visibility): (Condition | undefined)[] {
+function conditionsOf(
+  db: Database,
+  query: DocumentQuery,
+  visibility: Visibility,
+  meant: Meant,
+): (Condition | undefined)[] {
   const among = (column: string, values: readonly SqlParam[] | undefined): Condition | undefined =>
     values === undefined
       ? undefined
@@ -105,13 +110,12 @@ function conditionsOf(db: Database, query: DocumentQuery, visibility: Visibility
       ? undefined
       : { sql: "d.title like ? escape '\\'", params: [`%${query.title.replace(/[\\%_]/g, '\\$&')}%`] },
     query.incomplete === true ? { sql: 'd.missing > 0', params: [] } : undefined,
-    query.text === undefined
-      ? undefined
-      : {
-          sql: 'd.key in (select rowid from words where words match ?)',
-          params: [wordsOrBeginning(db, query.text, null)],
-        },
+    query.text === undefined ? undefined : holdsWords(db, matchFor(db, query, query.text, visibility, meant)),
   ]
+}
+
+function matchFor(db: Database, query: DocumentQuery, text: string, visibility: Visibility, meant: Meant): string {
+  return matchOf(db, text, wordScope(db, query.patientIds, visibility), meant)
 }
 
 function spellings(id: string): string[] {
@@ -180,27 +184,41 @@ const behind = (list: string, cursor: string) => cursorKeys(list, cursor, ['', 0
 /** Reads of the document panel; any connection. */
 export function createDocumentReader(db: Database): DocumentReader {
   const words = createWordsReader(db)
+
+  /** One more than the limit: then there is a next page. */
+  function page(query: DocumentQuery, visibility: Visibility, meant: Meant): DocumentRow[] {
+    const { column, direction, compare } = ORDERS[query.order]
+    const conditions = conditionsOf(db, query, visibility, meant)
+    if (query.cursor !== undefined) {
+      conditions.push({
+        sql: `(${column}, d.key) ${compare} (?, ?)`,
+        params: [...behind(`documents ${query.order}`, query.cursor)],
+      })
+    }
+    const where = all(conditions)
+    return db.all<DocumentRow>(
+      documentSelect('document d', where.sql, `order by ${column} ${direction}, d.key ${direction} limit ?`),
+      ...where.params,
+      query.limit + 1,
+    )
+  }
+
   return {
     async documents(query, visibility) {
-      const { column, direction, compare } = ORDERS[query.order]
-      const conditions = conditionsOf(db, query, visibility)
-      if (query.cursor !== undefined) {
-        conditions.push({
-          sql: `(${column}, d.key) ${compare} (?, ?)`,
-          params: [...behind(`documents ${query.order}`, query.cursor)],
-        })
-      }
-      const where = all(conditions)
-      const rows = db.all<DocumentRow>(
-        documentSelect('document d', where.sql, `order by ${column} ${direction}, d.key ${direction} limit ?`),
-        ...where.params,
-        query.limit + 1,
+      const { rows, meant } = wholeOrBeginning(
+        (meant) => ({ rows: page(query, visibility, meant), meant }),
+        ({ rows }) => {
+          const { cursor, ...first } = query
+          if (query.text === undefined || rows.length > 0) return false
+          return cursor === undefined || page({ ...first, limit: 1 }, visibility, 'whole').length === 0
+        },
       )
-      const page = rows.slice(0, query.limit)
-      const last = page.at(-1)
-      const items: DocumentHit[] = documentsOf(db, page).map((document, i) => ({
+      const shown = rows.slice(0, query.limit)
+      const last = shown.at(-1)
+      const match = query.text === undefined ? null : matchFor(db, query, query.text, visibility, meant)
+      const items: DocumentHit[] = documentsOf(db, shown).map((document, i) => ({
         document,
-        snippet: query.text === undefined ? null : words.snippet(page[i]?.key ?? 0, query.text),
+        snippet: match === null ? null : words.snippet(shown[i]?.key ?? 0, match),
       }))
       const more = rows.length > query.limit && last !== undefined
       return {
@@ -212,12 +230,15 @@ export function createDocumentReader(db: Database): DocumentReader {
     },
 
     async countDocuments(query, visibility) {
-      const where = all(conditionsOf(db, query, visibility))
-      const row = db.get<{ n: number }>(
-        `select count(*) as n from document d cross join object o on o.key = d.key where d.hidden = 0 and ${where.sql}`,
-        ...where.params,
-      )
-      return row?.n ?? 0
+      const count = (meant: Meant): number => {
+        const where = all(conditionsOf(db, query, visibility, meant))
+        const row = db.get<{ n: number }>(
+          `select count(*) as n from document d cross join object o on o.key = d.key where d.hidden = 0 and ${where.sql}`,
+          ...where.params,
+        )
+        return row?.n ?? 0
+      }
+      return wholeOrBeginning(count, (n) => n === 0 && query.text !== undefined)
     },
 
     async document(identifier, visibility) {
