@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import sharp from 'sharp'
 import { ConversionError } from '../dicom/wrap/conversion-error.ts'
-import type { PixelFormat } from '../dicom/wrap/page-pixels.ts'
+import type { FrameFormat } from '../pixels/frame-format.ts'
 import { openFrameDecoder } from './frame-decoder.ts'
 
 const samples = join(process.env['DIPTYCH_SAMPLES'] ?? '../shared/data', 'codestreams')
@@ -13,7 +13,7 @@ const skip = existsSync(samples) ? false : 'real samples are not here: set DIPTY
 const decoder = openFrameDecoder()
 after(() => decoder.close())
 
-const format = (more: Partial<PixelFormat> = {}): PixelFormat => ({
+const format = (more: Partial<FrameFormat> = {}): FrameFormat => ({
   rows: 240,
   columns: 240,
   samples: 3,
@@ -22,15 +22,15 @@ const format = (more: Partial<PixelFormat> = {}): PixelFormat => ({
   signed: false,
   photometric: 'RGB',
   planar: false,
-  window: null,
-  palette: null,
+  highBit: 7,
+  float: false,
   ...more,
 })
 const UID = '1.2.840.10008.1.2.4.'
 const grey = { samples: 1, photometric: 'MONOCHROME2' } as const
 
 // The codestreams are of one picture: without loss every one must give the very same pixels.
-const lossless: { file: string; syntax: string; of: string; more?: Partial<PixelFormat> }[] = [
+const lossless: { file: string; syntax: string; of: string; more?: Partial<FrameFormat> }[] = [
   { file: 'JPEG-LS_Lossless_Image_Compression-RGB-8.jls', syntax: '80', of: 'RGB-8' },
   { file: 'JPEG_2000_Image_Compression__Lossless_Only_-RGB-8.jp2', syntax: '90', of: 'RGB-8' },
   { file: 'JPEG_Lossless__Non-Hierarchical__Process_14_-RGB-8.jpg', syntax: '57', of: 'RGB-8' },

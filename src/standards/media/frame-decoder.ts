@@ -2,15 +2,15 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { ConversionError } from '../dicom/wrap/conversion-error.ts'
-import type { PixelFormat } from '../dicom/wrap/page-pixels.ts'
-import type { FrameDecoder } from '../dicom/wrap/pages.ts'
+import type { FrameFormat } from '../pixels/frame-format.ts'
+import type { DecodeFrame } from '../pixels/render-frame.ts'
 
 type Codec = 'decodeJpeg' | 'decodeJpegLs' | 'decodeJpeg2000' | 'decodeHtJpeg2000' | 'decodeJpegXl'
 
 export interface FrameRequest {
   readonly frame: Uint8Array
   readonly codec: Codec
-  readonly format: PixelFormat
+  readonly format: FrameFormat
 }
 
 export type FrameAnswer =
@@ -55,7 +55,7 @@ export const FRAME_DECODER_LIMITS: FrameDecoderLimits = { pixelBytesMax: 512 * 1
  * frame that does not decode to what its attributes say, `conversion.limit` for one that is too large or takes too long.
  */
 export function openFrameDecoder(limits: FrameDecoderLimits = FRAME_DECODER_LIMITS): {
-  readonly decode: FrameDecoder
+  readonly decode: DecodeFrame
   close(): Promise<void>
 } {
   let worker: Worker | undefined
@@ -64,7 +64,7 @@ export function openFrameDecoder(limits: FrameDecoderLimits = FRAME_DECODER_LIMI
     worker = undefined
     await ended?.terminate()
   }
-  const decode: FrameDecoder = async (frame, transferSyntaxUid, format) => {
+  const decode: DecodeFrame = async (frame, transferSyntaxUid, format) => {
     const codec = transferSyntaxUid.startsWith(ROOT) ? CODECS[transferSyntaxUid.slice(ROOT.length)] : undefined
     if (codec === undefined) throw new ConversionError('conversion.unsupported', `no decoder for ${transferSyntaxUid}`)
     const { rows, columns, samples, bitsAllocated } = format

@@ -14,8 +14,7 @@ const expected = join(samples, 'EXPECTED-PIXELS.tsv')
 const decoder = openFrameDecoder()
 after(() => decoder.close())
 
-const decode = (frame: Uint8Array, uid: string, format: Parameters<typeof nativeFrame>[0]['format']) =>
-  decoder.decode(frame, uid, { ...format, window: null, palette: null })
+const { decode } = decoder
 
 /** One bit behind the other, lowest first, of frames that each begin in a byte of their own. */
 function packBits(frames: readonly Uint8Array[], { format }: Pictures): Buffer {

@@ -7,16 +7,17 @@ import { jpeg } from '../../../../test/fixtures/jpeg.ts'
 import { secondaryCapture } from '../../../../test/fixtures/objects.ts'
 import { memorySource } from '../../byte-source.ts'
 import { type PdfPage, pdfOfImages } from '../../media/pdf-of-images.ts'
+import type { DecodeFrame } from '../../pixels/render-frame.ts'
 import { openPart10 } from '../open.ts'
 import { ConversionError } from './conversion-error.ts'
-import { type FrameDecoder, pagesOf } from './pages.ts'
+import { pagesOf } from './pages.ts'
 
 function image(more: Elements): Elements {
   const { 'PixelData OB': _, ...head } = secondaryCapture({ columns: 2, rows: 2 }) as Record<string, Elements[string]>
   return { ...head, ...more }
 }
 
-async function pages(elements: Elements, transferSyntax = '1.2.840.10008.1.2.1', decode?: FrameDecoder) {
+async function pages(elements: Elements, transferSyntax = '1.2.840.10008.1.2.1', decode?: DecodeFrame) {
   const opened = openPart10(memorySource(part10({ elements, transferSyntax })))
   const made: PdfPage[] = []
   for await (const page of pagesOf(opened, decode === undefined ? {} : { decode })) made.push(page)
@@ -58,8 +59,7 @@ const rows: { name: string; elements: Elements; syntax?: string; pixels: readonl
   {
     name: 'grey, dark where high',
     elements: image({ PhotometricInterpretation: 'MONOCHROME1', 'PixelData OB': Buffer.from([1, 2, 3, 4]) }),
-    pixels: [1, 2, 3, 4],
-    inverted: true,
+    pixels: [254, 253, 252, 251],
   },
   {
     name: '12 bits through their own range',
@@ -70,7 +70,7 @@ const rows: { name: string; elements: Elements; syntax?: string; pixels: readonl
     name: '12 bits through a window, big endian',
     elements: image({
       ...deep,
-      WindowCenter: '128.5',
+      WindowCenter: '128',
       WindowWidth: '256',
       'PixelData OW': words(0, 0x100, 0x4000, 51 << 8),
     }),
@@ -81,6 +81,16 @@ const rows: { name: string; elements: Elements; syntax?: string; pixels: readonl
     name: 'one bit a pixel',
     elements: image({ ...bit, Rows: 3, Columns: 3, 'PixelData OB': Buffer.from([0b10001011, 1]) }),
     pixels: [0b11000000, 0b10000000, 0b01100000],
+  },
+  {
+    name: 'one bit a pixel, dark where set',
+    elements: image({
+      ...bit,
+      ...{ Rows: 3, Columns: 3, PhotometricInterpretation: 'MONOCHROME1' },
+      'PixelData OB': Buffer.from([0b10001011, 1]),
+    }),
+    pixels: [0b11000000, 0b10000000, 0b01100000],
+    inverted: true,
   },
   {
     name: 'colour by pixel',
@@ -117,7 +127,7 @@ const rows: { name: string; elements: Elements; syntax?: string; pixels: readonl
     name: 'RLE of 16 bits',
     elements: image({
       ...deep,
-      WindowCenter: '128.5',
+      WindowCenter: '128',
       WindowWidth: '256',
       PixelData: { fragments: [rle([0, 0, 0, 1], [9, 8, 7, 0])] },
     }),
@@ -160,7 +170,7 @@ test('page: other codecs are the decoder of the caller', async () => {
     pages(elements, syntax),
     (thrown) => thrown instanceof ConversionError && /4\.90/.test(thrown.reason),
   )
-  const decode: FrameDecoder = async () => ({
+  const decode: DecodeFrame = async () => ({
     pixels: Uint8Array.of(9, 8, 7, 6),
     photometric: 'MONOCHROME2',
     planar: false,
@@ -171,7 +181,7 @@ test('page: other codecs are the decoder of the caller', async () => {
 
 // Frames come from outside: one that is short is told, never filled up.
 const broken: { name: string; elements: Elements; syntax?: string; why: RegExp }[] = [
-  { name: 'too few pixels', elements: image({ 'PixelData OB': Buffer.from([1, 2]) }), why: /not there/ },
+  { name: 'too few pixels', elements: image({ 'PixelData OB': Buffer.from([1, 2]) }), why: /cannot be told/ },
   {
     name: 'RLE without a segment',
     elements: image({ ...rgb, Rows: 1, PixelData: { fragments: [rle([1, 2])] } }),
