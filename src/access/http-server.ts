@@ -11,6 +11,7 @@ import { ANONYMOUS, type Authenticate, type Authentication } from '#security/aut
 import { visibilityOf } from '#security/decide.ts'
 import { allowedMethods, routesByPath } from './access-matrix.ts'
 import type { HttpMetrics } from './health-metrics.ts'
+import { PathTree, parameterNames } from './http-router.ts'
 import {
   checkRequestHead,
   cookieOf,
@@ -70,6 +71,11 @@ const WRITES: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
 /** Health answers keep a place when everything else is taken. */
 const RESERVED = /^\/health\//
+
+type Handle = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
+
+/** What one path does, by method. Parameters may be named otherwise by each. */
+type Served = Map<string, { readonly pattern: string; readonly names: readonly string[]; readonly handle: Handle }>
 
 interface Built {
   readonly app: FastifyInstance
@@ -148,16 +154,15 @@ export function buildHttp(options: HttpOptions): Built {
   const originOf = originReader(config.http, options.open)
   const places = new Places(config.limits.httpRequests, config.limits.httpRequestsPerSubject)
   const rate = new BodyRate(config.limits.httpBodyBytesPerSecond, config.limits.httpBodyWindowSeconds)
-  const claimed = new Set<string>()
+  const paths = new PathTree<Served>()
+  const patterns = new WeakMap<FastifyRequest, string>()
 
   // Bodies are taken by the route that wants them, in its own way.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
-  app.addHook('onRoute', ({ method, url }) => {
-    for (const one of [method].flat()) {
-      if (!claimed.has(`${one} ${url}`)) throw new TypeError(`${one} ${url} is outside the access matrix`)
-    }
+  app.addHook('onRoute', ({ url }) => {
+    if (url !== '/*') throw new TypeError(`${url} is outside the access matrix`)
   })
   app.addHook('onRequest', async (request, reply) => {
     setCommonHeaders(reply.raw, {
@@ -167,7 +172,7 @@ export function buildHttp(options: HttpOptions): Built {
     checkRequestHead(request.raw, config.limits.httpHeaders)
   })
   app.addHook('onResponse', async (request, reply) => {
-    options.metrics?.observe(request.method, request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime)
+    options.metrics?.observe(request.method, patterns.get(request) ?? 'none', reply.statusCode, reply.elapsedTime)
   })
   app.setErrorHandler(async (error, request, reply) => {
     const { raw } = request
@@ -232,7 +237,7 @@ export function buildHttp(options: HttpOptions): Built {
         kind: 'alert',
         outcome: 'denied',
         address: origin.address,
-        detail: `${request.method} ${request.routeOptions.url ?? ''} needs ${needs}`,
+        detail: `${request.method} ${patterns.get(request) ?? ''} needs ${needs}`,
       })
       throw new ArchiveError(
         'request.forbidden',
@@ -265,20 +270,14 @@ export function buildHttp(options: HttpOptions): Built {
     return answer === undefined && !begun ? reply.send() : answer
   }
 
-  function register(
-    method: string,
-    url: string,
-    handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
-  ) {
-    // The router also serves the path with a slash at its end.
-    claimed.add(`${method} ${url}`)
-    app.route({ method, url, handler, ...(method === 'HEAD' ? { onSend: withoutBody } : {}) })
-  }
-
   for (const { url, routes } of routesByPath(options.routes)) {
     const allowed = allowedMethods(routes)
     const methods = allowed.join(', ')
     const open = routes.every(({ needs }) => needs === 'public')
+    const served: Served = new Map()
+    const register = (method: string, pattern: string, handle: Handle) =>
+      served.set(method, { pattern, names: parameterNames(pattern), handle })
+    paths.add(url, served)
     const preflight = (raw: IncomingMessage, reply: FastifyReply) => {
       const { corsOrigins } = config.http
       return setCorsHeaders(raw, reply.raw, corsOrigins, methods)
@@ -306,6 +305,21 @@ export function buildHttp(options: HttpOptions): Built {
       reply.header('allow', methods)
       if (preflight(request.raw, reply) || own === undefined) return reply.code(204).send()
       return serve(own, request, reply)
+    })
+  }
+  for (const method of [...METHODS, 'OPTIONS'] as const) {
+    app.route({
+      method,
+      url: '/*',
+      handler: async (request, reply) => {
+        const found = paths.find(request.raw.url ?? '')
+        const here = found?.kept.get(method)
+        if (found === undefined || here === undefined) return reply.callNotFound()
+        patterns.set(request, here.pattern)
+        request.params = Object.fromEntries(here.names.map((name, i) => [name, found.values[i]]))
+        return here.handle(request, reply)
+      },
+      ...(method === 'HEAD' ? { onSend: withoutBody } : {}),
     })
   }
   app.setNotFoundHandler(async (request, reply) => {

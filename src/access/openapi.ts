@@ -81,7 +81,7 @@ function operation(route: Route, path: string): object {
             content:
               body === 'stream'
                 ? { '*/*': {} }
-                : { 'application/json': { schema: describes?.request ?? { type: 'object' } } },
+                : { 'application/json': { schema: describes?.request?.() ?? { type: 'object' } } },
           },
         }),
     responses: {

@@ -33,8 +33,8 @@ export interface AuditedThing {
 export interface RouteDescription {
   readonly summary: string
   readonly query?: { readonly [name: string]: string }
-  /** JSON Schemas of the body taken and of the answer to a success. */
-  readonly request?: { readonly [keyword: string]: unknown }
+  /** JSON Schemas of the body taken, worked out when asked for, and of the answer to a success. */
+  readonly request?: () => { readonly [keyword: string]: unknown }
   readonly response?: { readonly [keyword: string]: unknown }
 }
 

@@ -89,8 +89,8 @@ export function bodyAsked<Schema extends z.ZodType>(asked: Asked, schema: Schema
   throw new ArchiveError('request.malformed', path === '' ? `body: ${why}` : `${path}: ${why}`)
 }
 
-/** JSON Schema of a body, for the OpenAPI document. */
-export function jsonSchema(schema: z.ZodType): { [keyword: string]: unknown } {
+/** JSON Schema of a body, for the OpenAPI document; made when that is asked for. */
+export const jsonSchema = (schema: z.ZodType) => (): { readonly [keyword: string]: unknown } => {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
   return rest
 }

@@ -14,7 +14,8 @@ const MEDIA_TYPES: { readonly [extension: string]: string } = {
 interface Asset {
   readonly mediaType: string
   readonly bytes: Buffer
-  readonly packed: Buffer
+  /** Packed with the first request that takes it: a tenth of a second for all of them is too long for a start. */
+  readonly packed: () => Buffer
   readonly etag: string
 }
 
@@ -36,7 +37,8 @@ function* readAssets(): Generator<[string, Asset]> {
     if (mediaType === undefined) continue
     const bytes = readFileSync(new URL(name, folder))
     const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`
-    yield [name, { mediaType, bytes, packed: brotliCompressSync(bytes), etag }]
+    let packed: Buffer | undefined
+    yield [name, { mediaType, bytes, packed: () => (packed ??= brotliCompressSync(bytes)), etag }]
   }
 }
 
@@ -54,7 +56,7 @@ function asset(url: string, name: string, assets: ReadonlyMap<string, Asset>): R
       if (headers['if-none-match'] === etag) return reply.code(304).send()
       const packs = /\bbr\b/.test(String(headers['accept-encoding'] ?? ''))
       if (packs) reply.header('content-encoding', 'br')
-      return reply.type(mediaType).send(packs ? packed : bytes)
+      return reply.type(mediaType).send(packs ? packed() : bytes)
     },
   }
 }
