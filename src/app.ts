@@ -33,6 +33,7 @@ import { openSegmentReader, type SegmentReader } from '#storage/segment-files.ts
 import { createExchange, type Exchange } from './app-exchange.ts'
 import { createMaintenance, type Maintenance } from './app-maintenance.ts'
 import { createStateReader } from './app-reconciliation.ts'
+import { settingChecks } from './app-settings.ts'
 import { type StartedWriter, startWriter, type WriterOptions } from './app-start.ts'
 import type { Caller } from './remote.ts'
 
@@ -165,7 +166,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       tokens: new Tokens(security, securityWriter, (patient) =>
         reader.patientIds(patient.id, patient.issuer ?? undefined),
       ),
-      settings: new SiteSettings(security, securityWriter),
+      settings: new SiteSettings(security, securityWriter, settingChecks),
       peers: new Peers(security, securityWriter),
       maintenance: createMaintenance(dataDirectory, reader, segments),
       jobs: createSqliteJobQueue(db),

@@ -30,6 +30,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'app-placement-converters.ts',
     'app-replay.ts',
     'app-reconciliation.ts',
+    'app-settings.ts',
     'app-words.ts',
     'app-writer.ts',
   ],

@@ -23,6 +23,8 @@ test('settings: default, set, set back; every version kept', async () => {
   )
 })
 
+const NO_RULE = { on: true, mode: 'act', threshold: 0, parameters: {}, departments: [], originators: [] }
+
 // A wrong key or value is an error that names it, and then nothing of the request is in force.
 const wrong: { name: string; change: Record<string, unknown>; names: string }[] = [
   { name: 'unknown key', change: { 'quarantine.retentiondays': 1 }, names: 'quarantine.retentiondays' },
@@ -30,6 +32,16 @@ const wrong: { name: string; change: Record<string, unknown>; names: string }[] 
   { name: 'wrong type', change: { 'quarantine.retentionDays': '90' }, names: 'quarantine.retentionDays' },
   { name: 'out of range', change: { 'quarantine.retentionDays': 0 }, names: 'quarantine.retentionDays' },
   { name: 'unknown action', change: { 'screening.rules': { P8: 'ignore' } }, names: 'screening.rules.P8' },
+  { name: 'a rule there is not', change: { 'screening.rules': { P99: 'keep' } }, names: 'screening.rules.P99' },
+  { name: 'what a rule may not be', change: { 'screening.rules': { P2: 'keep' } }, names: 'screening.rules.P2' },
+  { name: 'the same of a door', change: { 'screening.doors': { stow: { P2: 'keep' } } }, names: 'doors.stow.P2' },
+  { name: 'nothing to act on', change: { 'hl7.messages': { 'ADT^A43': 'act' } }, names: 'hl7.messages.ADT^A43' },
+  { name: 'a type nothing acts on', change: { 'hl7.messages': { QBP: 'act' } }, names: 'hl7.messages.QBP' },
+  {
+    name: 'a placement rule there is not',
+    change: { 'placement.policy': { rules: [{ ...NO_RULE, rule: 'none' }], documentSystem: null } },
+    names: 'placement.policy.rules[0].rule',
+  },
   { name: 'unknown zone', change: { 'site.timeZone': 'Europe/Atlantis' }, names: 'site.timeZone' },
 ]
 for (const { name, change, names } of wrong) {
@@ -40,6 +52,38 @@ for (const { name, change, names } of wrong) {
       (error) => error instanceof ArchiveError && error.message.includes(names),
     )
     assert.equal(settings.get('site.name'), 'Diptych')
+  })
+}
+
+const right: { name: string; change: Record<string, unknown> }[] = [
+  { name: 'a rule as its page allows', change: { 'screening.rules': { P2: 'reject', P8: 'quarantine' } } },
+  { name: 'for one door', change: { 'screening.doors': { media: { P8: 'sanitise' } } } },
+  { name: 'messages', change: { 'hl7.messages': { ADT: 'act', 'ADT^A08': 'act', '*': 'act', 'ADT^A43': 'keep' } } },
+]
+for (const { name, change } of right) {
+  test(`settings: ${name} is taken`, async () => {
+    const { settings } = securityFixture()
+    await settings.change(change, 'ada', null)
+    for (const [key, value] of Object.entries(change)) {
+      assert.deepEqual(settings.all().find((each) => each.key === key)?.value, value)
+    }
+  })
+}
+
+// A slip of the pen in a policy would otherwise be a policy that nobody has.
+const refusedOriginators: { name: string; given: object; names: string }[] = [
+  { name: 'a rule there is not', given: { rules: { P99: 'keep' } }, names: 'originator.rules.P99' },
+  { name: 'what a rule may not be', given: { rules: { P2: 'keep' } }, names: 'originator.rules.P2' },
+  { name: 'milder though untrusted', given: { trust: 'untrusted', rules: { M1: 'keep' } }, names: 'M1' },
+]
+for (const { name, given, names } of refusedOriginators) {
+  test(`originator: ${name} is refused by name, imported too`, async () => {
+    const { settings } = securityFixture()
+    const isNamed = (error: unknown) => error instanceof ArchiveError && error.message.includes(names)
+    await assert.rejects(settings.putOriginator({ name: 'CT', ...given }, 'ada', null), isNamed)
+    const file = { format: 1, settings: {}, originators: [{ name: 'CT', ...given }], peers: [] }
+    await assert.rejects(settings.import(file, 'ada', null), isNamed)
+    assert.deepEqual(settings.originators(), [])
   })
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
 import type { Peer } from '#model/peer.ts'
+import type { SettingFault } from '#model/setting-fault.ts'
 import type { Originator } from '#model/settings.ts'
 import { auditEvent } from './audit.ts'
 import { DOCUMENT_SETTINGS } from './document-settings.ts'
@@ -199,14 +200,24 @@ export interface SiteFile {
   readonly peers: readonly Peer[]
 }
 
+type Faults = readonly SettingFault[] | Promise<readonly SettingFault[]>
+
+/** What rooms above know of a value whose form is right: rules and messages there are. Absent: nothing more is asked. */
+export interface SettingChecks {
+  readonly settings?: { readonly [Key in SettingKey]?: (value: SettingValue<Key>) => Faults }
+  readonly originator?: (originator: Originator) => Faults
+}
+
 /** Site settings and the register of originators: checked, versioned, audited. */
 export class SiteSettings {
   readonly #store: SettingsStore & OriginatorStore & PeerStore
   readonly #writer: SecurityWriter
+  readonly #checks: SettingChecks
 
-  constructor(store: SettingsStore & OriginatorStore & PeerStore, writer: SecurityWriter) {
+  constructor(store: SettingsStore & OriginatorStore & PeerStore, writer: SecurityWriter, checks: SettingChecks = {}) {
     this.#store = store
     this.#writer = writer
+    this.#checks = checks
   }
 
   /** The value in force. A kept value that this version no longer understands is the default. */
@@ -235,7 +246,7 @@ export class SiteSettings {
 
   /** @throws ArchiveError 'request.malformed' naming the wrong key or value; then nothing was changed */
   async change(changes: { readonly [key: string]: unknown }, by: string, address: string | null): Promise<void> {
-    const checked = checkSettings(changes)
+    const checked = await this.#checkSettings(changes)
     const detail = `set ${Object.keys(checked).join(', ')}`
     await this.#writer.changeSettings(checked, auditEvent(by, { kind: 'settings', address, detail }))
   }
@@ -250,7 +261,7 @@ export class SiteSettings {
 
   /** Adds or replaces one originator. @throws ArchiveError 'request.malformed' naming what is wrong */
   async putOriginator(given: unknown, by: string, address: string | null): Promise<Originator> {
-    const originator = checkOriginator(given)
+    const originator = await this.#checkOriginator(given)
     await this.#writer.putOriginators(
       [originator],
       auditEvent(by, { kind: 'originator', address, detail: `put ${originator.name}` }),
@@ -283,8 +294,8 @@ export class SiteSettings {
     address: string | null,
   ): Promise<{ settings: number; originators: number; peers: number }> {
     const file = checked(siteFile, given, 'site file')
-    const settings = checkSettings(file.settings)
-    const originators = file.originators.map(checkOriginator)
+    const settings = await this.#checkSettings(file.settings)
+    const originators = await Promise.all(file.originators.map((each) => this.#checkOriginator(each)))
     const peers = file.peers.map(checkPeer)
     const count = Object.keys(settings).length
     const detail = `imported ${count} settings, ${originators.length} originators, ${peers.length} peers`
@@ -294,6 +305,28 @@ export class SiteSettings {
     )
     return { settings: count, originators: originators.length, peers: peers.length }
   }
+
+  async #checkSettings(changes: { readonly [key: string]: unknown }): Promise<{ readonly [key: string]: unknown }> {
+    const checked = checkSettings(changes)
+    for (const [key, value] of Object.entries(checked)) {
+      const check = this.#checks.settings?.[key as SettingKey] as ((value: unknown) => Faults) | undefined
+      if (value !== null) refuseFirst(await check?.(value))
+    }
+    return checked
+  }
+
+  async #checkOriginator(given: unknown): Promise<Originator> {
+    const originator = checkOriginator(given)
+    refuseFirst(await this.#checks.originator?.(originator))
+    return originator
+  }
+}
+
+function refuseFirst(faults: readonly SettingFault[] = []): void {
+  const [fault] = faults
+  if (fault === undefined) return
+  const { path, detail, hint } = fault
+  throw new ArchiveError('request.malformed', `${path}: ${detail}`, hint === undefined ? {} : { hint })
 }
 
 /** One setting out of all kept values: also for the worker, which reads them itself. */

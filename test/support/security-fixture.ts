@@ -8,6 +8,7 @@ import { Auditor } from '#security/audit.ts'
 import { Peers } from '#security/peers.ts'
 import { SiteSettings } from '#security/site-settings.ts'
 import { type ResolvePatients, Tokens } from '#security/tokens.ts'
+import { settingChecks } from '../../src/app-settings.ts'
 
 /** Everything of security over a database in memory, with a clock that a test can move. */
 export function securityFixture(patients: ResolvePatients = async ({ id }) => [`opaque-${id}`]) {
@@ -26,7 +27,7 @@ export function securityFixture(patients: ResolvePatients = async ({ id }) => [`
     auditor,
     accounts: new Accounts(store, writer, auditor, { idleMinutes: 30, absoluteHours: 12 }, now),
     tokens: new Tokens(store, writer, patients, now),
-    settings: new SiteSettings(store, writer),
+    settings: new SiteSettings(store, writer, settingChecks),
     peers: new Peers(store, writer),
   }
 }

@@ -87,6 +87,18 @@ export function actionOf(
   })
 }
 
+/**
+ * Why `act` could never take effect for a name of `hl7.messages`: nothing is known to be done with such a message.
+ * @returns undefined when it acts, or some event of its type does
+ */
+export function cannotAct(name: string): string | undefined {
+  const [type = '', event] = name.split('^')
+  if (name === '*') return undefined
+  const events = [...Object.keys(ADT_EVENTS), ...ORDER_MESSAGES.map((order) => order.split('^')[1] ?? ''), '']
+  const acts = event === undefined ? events.some((each) => actsOn(type, each) !== null) : actsOn(type, event) !== null
+  return acts ? undefined : 'cannot be act: nothing is known that such a message would do; it may be keep or refuse'
+}
+
 function actsOn(type: string, event: string): MessageAction | null {
   if (type === 'ADT') {
     const row = Object.hasOwn(ADT_EVENTS, event) ? ADT_EVENTS[event] : undefined
