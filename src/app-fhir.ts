@@ -7,8 +7,19 @@ import { settingIn } from '#security/site-settings.ts'
 import type { Archive } from './app.ts'
 
 export function openFhir(archive: Archive, version: string, log: ErrorLog): FhirDoor {
-  const { reader, documents, fhir, fhirResources: own, security, segments, config, documentDesk: desk } = archive
-  const sources = { reader, documents, fhir, own, security, issuers: issuersNow(security) }
+  const {
+    reader,
+    documents,
+    fhir,
+    fhirDerived: derived,
+    fhirResources: own,
+    ledger,
+    security,
+    segments,
+    config,
+    documentDesk: desk,
+  } = archive
+  const sources = { reader, documents, fhir, derived, own, ledger, security, issuers: issuersNow(security) }
   return fhirDoor({ sources, segments, desk, version, limits: config.limits, log })
 }
 

@@ -4,6 +4,7 @@ import type { Worker } from 'node:worker_threads'
 import type { Config } from '#config.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createDocumentReader } from '#index/sqlite/document-reader.ts'
+import { createFhirDerivedReader } from '#index/sqlite/fhir-derived.ts'
 import { createFhirReader } from '#index/sqlite/fhir-reader.ts'
 import { createFhirResourceReader } from '#index/sqlite/fhir-resources.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
@@ -14,6 +15,7 @@ import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { DocumentDesk, DocumentReader } from '#model/document-desk.ts'
+import type { FhirDerivedReader } from '#model/fhir-derived.ts'
 import type { FhirReader } from '#model/fhir-reader.ts'
 import type { FhirResourceReader } from '#model/fhir-store.ts'
 import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
@@ -83,6 +85,7 @@ export interface Archive {
   readonly documents: DocumentReader
   /** Patients, studies, visits and orders as FHIR lists them. */
   readonly fhir: FhirReader
+  readonly fhirDerived: FhirDerivedReader
   readonly fhirResources: FhirResourceReader
   readonly documentDesk: DocumentDesk
   readonly reader: ArchiveReader
@@ -155,6 +158,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       }),
       documents: createDocumentReader(db),
       fhir: createFhirReader(db),
+      fhirDerived: createFhirDerivedReader(db),
       fhirResources: createFhirResourceReader(db),
       documentDesk: caller.service<DocumentDesk>('documents'),
       reader,

@@ -92,7 +92,8 @@ export interface FhirReader {
     filter: FhirPaging & {
       readonly ids?: readonly string[]
       readonly patientIds?: readonly string[]
-      readonly accessionNumbers?: readonly string[]
+      /** Accession, placer or filler numbers, of any issuer. */
+      readonly numbers?: readonly string[]
       readonly studyInstanceUIDs?: readonly string[]
     },
     visibility: Visibility,

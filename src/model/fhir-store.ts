@@ -27,6 +27,8 @@ export interface FhirState {
   readonly id: string
   readonly version: number
   readonly lastUpdated: string
+  /** Account or token that wrote it. */
+  readonly by: string
   /** Null: deleted. */
   readonly body: { readonly [name: string]: unknown } | null
 }

@@ -12,6 +12,7 @@ import { type Format, formatFor, MEDIA_TYPES } from './formats.ts'
 import type { FhirSources, ResourceKind } from './kind.ts'
 import { KINDS } from './kinds.ts'
 import { tellFailure } from './outcome.ts'
+import { smartConfiguration } from './smart.ts'
 
 /** What FHIR needs of the archive. */
 export interface FhirServices {
@@ -75,6 +76,16 @@ export function fhirDoor(services: FhirServices): FhirDoor {
       standard: `${STANDARD} capabilities`,
       needs: 'signed-in',
       handle: async (asked, reply) => (await engine()).metadata(asked, reply),
+    },
+    {
+      method: 'GET',
+      url: `${FHIR_PATH}/.well-known/smart-configuration`,
+      standard: 'SMART App Launch 2.1, discovery',
+      needs: 'public',
+      async handle({ baseUrl }, reply) {
+        const body = JSON.stringify(smartConfiguration(baseUrl))
+        return reply.header('cache-control', 'public, max-age=3600').type('application/json').send(body)
+      },
     },
     {
       method: 'POST',

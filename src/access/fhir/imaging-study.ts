@@ -1,10 +1,12 @@
 import type { Identifier, ImagingStudy, ImagingStudySeries } from '@medplum/fhirtypes'
 import type { FhirStudyRow } from '#model/fhir-reader.ts'
 import type { Query } from '#model/search.ts'
+import { EVERYTHING } from '#model/visibility.ts'
 import { tokenOf } from '#standards/fhir/search-syntax.ts'
 import { derived, type Loose, type LooseReference } from './compact.ts'
 import type { Criteria } from './criteria.ts'
 import { type DicomJson, firstText, numberAt, personAt, textsAt } from './dicom-json.ts'
+import { encounterReference } from './encounter.ts'
 import { IMAGING_ENDPOINTS } from './endpoint.ts'
 import type { Caller, FhirSources, ResourceKind } from './kind.ts'
 import { fhirDate } from './patient.ts'
@@ -24,6 +26,8 @@ const LATERALITY: Readonly<Record<string, { code: string; display: string }>> = 
 export function studyIdentifier(studyInstanceUID: string): Identifier {
   return { system: 'urn:dicom:uid', value: `urn:oid:${studyInstanceUID}` }
 }
+
+const UNKNOWN = { system: 'http://terminology.hl7.org/CodeSystem/v3-NullFlavor', code: 'UNK' }
 
 const modality = (code: string | undefined) => (code === undefined ? undefined : { system: DCM, code })
 
@@ -54,7 +58,7 @@ export async function imagingStudyOf(
   const accession = firstText(study, '00080050')
   const accessionIssuer = firstText(study, '00080051')
   const time = firstText(study, '00080030')
-  const [order] = sources.fhir.orders({ studyInstanceUIDs: [uid], limit: 1 }, { sees: 'all' }).items
+  const [order] = sources.fhir.orders({ studyInstanceUIDs: [uid], limit: 1 }, EVERYTHING).items
   const person = (tag: string): LooseReference[] => {
     const display = personAt(study, tag)
     return display === undefined ? [] : [{ display }]
@@ -79,6 +83,7 @@ export async function imagingStudyOf(
       status: 'available',
       modality: textsAt(study, '00080061').map((code) => modality(code)),
       subject: { reference: `Patient/${row.patientId}` },
+      encounter: encounterReference(sources.fhir, row.patientId, order?.order.admissionId ?? null),
       started: row.instant !== null && time !== undefined ? row.instant : fhirDate(firstText(study, '00080020')),
       basedOn:
         order !== undefined
@@ -107,7 +112,8 @@ function seriesOf(one: DicomJson, instances: readonly DicomJson[]): Loose<Imagin
   return {
     uid,
     number: numberAt(one, '00200011'),
-    modality: modality(firstText(one, '00080060')),
+    // FHIR wants one; old objects have none.
+    modality: modality(firstText(one, '00080060')) ?? UNKNOWN,
     description: firstText(one, '0008103E'),
     numberOfInstances: numberAt(one, '00201209'),
     // The defined terms of Body Part Examined have no system of their own in FHIR. PS3.16 annex L.
@@ -175,10 +181,11 @@ export const imagingStudyKind: ResourceKind = {
       'instance',
       'basedon',
       'endpoint',
+      'encounter',
     ],
     ...['dicom-class', 'bodysite', 'performer', 'referrer', 'interpreter'],
   ],
-  includes: ['patient', 'subject', 'endpoint', 'basedon'],
+  includes: ['patient', 'subject', 'endpoint', 'basedon', 'encounter'],
   revIncludes: ['DocumentReference:related', 'DiagnosticReport:imaging-study', 'Observation:derived-from'],
   sorts: ['-started'],
   history: false,

@@ -1,8 +1,10 @@
 import type { Resource } from '@medplum/fhirtypes'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { DocumentReader } from '#model/document-desk.ts'
+import type { FhirDerivedReader } from '#model/fhir-derived.ts'
 import type { FhirReader } from '#model/fhir-reader.ts'
 import type { FhirResourceReader } from '#model/fhir-store.ts'
+import type { IdentityReader } from '#model/identity-ledger.ts'
 import type { Permission } from '#model/permission.ts'
 import type { Visibility } from '#model/visibility.ts'
 import type { Issuers } from '#security/issuers.ts'
@@ -14,6 +16,8 @@ export interface FhirSources {
   readonly reader: ArchiveReader
   readonly documents: DocumentReader
   readonly fhir: FhirReader
+  readonly derived: FhirDerivedReader
+  readonly ledger: Pick<IdentityReader, 'entry' | 'entries'>
   readonly own: FhirResourceReader
   readonly security: Pick<SecurityReader, 'entries' | 'chain' | 'nodes'>
   /** The register in force now. */

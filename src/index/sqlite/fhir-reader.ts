@@ -55,6 +55,18 @@ function named(prefixes: readonly string[] | undefined, anywhere: boolean): Cond
   return { sql: `p.key in (select n.patient from patient_name n where ${parts.join(' or ')})`, params }
 }
 
+/** An order by any of its numbers, each with an index of its own. */
+function numbered(numbers: readonly string[] | undefined): Condition | undefined {
+  if (numbers === undefined) return undefined
+  const given = list(numbers)
+  const each = (column: string) =>
+    `select key from imaging_order where ${column} in (select value from json_each(?)) and ${column} <> ''`
+  return {
+    sql: `o.key in (${[each('accession'), each("body ->> '$.placerOrderNumber'"), each("body ->> '$.fillerOrderNumber'")].join(' union ')})`,
+    params: [given, given, given],
+  }
+}
+
 /** Lists of what FHIR serves, on a read-only connection or on the writer's. */
 export function createFhirReader(db: Database): FhirReader {
   const entries = createEntryStore(db)
@@ -256,9 +268,7 @@ export function createFhirReader(db: Database): FhirReader {
         seesPatients(db, visibility, 'o.patient'),
         keys === undefined ? undefined : { sql: 'o.patient in (select value from json_each(?))', params: [list(keys)] },
         among('o.id', filter.ids),
-        filter.accessionNumbers === undefined
-          ? undefined
-          : all([among('o.accession', filter.accessionNumbers), { sql: "o.accession <> ''", params: [] }]),
+        numbered(filter.numbers?.filter((number) => number !== '')),
         among('o.study', filter.studyInstanceUIDs),
         filter.cursor === undefined
           ? undefined

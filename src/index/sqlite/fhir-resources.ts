@@ -13,14 +13,15 @@ interface Row {
   readonly id: string
   readonly version: number
   readonly updated: string
+  readonly by: string
   readonly body: string | null
 }
 
-function stateOf({ type, id, version, updated, body }: Row): FhirState {
-  return { type, id, version, lastUpdated: updated, body: body === null ? null : JSON.parse(body) }
+function stateOf({ type, id, version, updated, by, body }: Row): FhirState {
+  return { type, id, version, lastUpdated: updated, by, body: body === null ? null : JSON.parse(body) }
 }
 
-const COLUMNS = 'r.key, r.type, r.id, r.version, r.updated, r.body'
+const COLUMNS = 'r.key, r.type, r.id, r.version, r.updated, r.by, r.body'
 
 function valued(type: string, { code, is, alternatives }: FhirFilter['values'][number]): Condition {
   const parts: string[] = []
@@ -49,8 +50,8 @@ export function createFhirResourceReader(db: Database): FhirResourceReader {
     versions(type, id) {
       const now = rowOf(type, id)
       if (now === undefined) return []
-      const former = db.all<{ version: number; updated: string; body: string | null }>(
-        'select version, updated, body from fhir_version where resource = ? order by version desc',
+      const former = db.all<{ version: number; updated: string; by: string; body: string | null }>(
+        'select version, updated, by, body from fhir_version where resource = ? order by version desc',
         now.key,
       )
       return [now, ...former.map((row) => ({ ...now, ...row }))].map(stateOf)

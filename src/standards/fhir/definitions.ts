@@ -96,6 +96,10 @@ const ADDED: readonly { type: SearchParameter['type']; base: string | null; code
     expression: 'DocumentReference.content.attachment.creation',
   },
   {
+    ...{ base: 'DiagnosticReport', code: 'imaging-study', type: 'reference' },
+    expression: 'DiagnosticReport.imagingStudy',
+  },
+  {
     ...{ base: 'Patient', code: 'mothersMaidenName', type: 'string' },
     expression:
       "Patient.extension.where(url = 'http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName').value",

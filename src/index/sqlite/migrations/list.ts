@@ -13,6 +13,7 @@ import { documentFollows } from './011-document-follows.ts'
 import { fhirResources } from './012-fhir-resources.ts'
 import { placement } from './013-placement.ts'
 import { factLists } from './014-fact-lists.ts'
+import { fhirLists } from './017-fhir-lists.ts'
 
 /** Every migration, oldest first. A released one never changes. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   fhirResources,
   placement,
   factLists,
+  fhirLists,
 ]
