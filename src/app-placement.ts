@@ -7,6 +7,7 @@ import { createKeptObjects } from '#index/sqlite/kept-objects.ts'
 import { createSituationReader } from '#index/sqlite/placement-facts.ts'
 import { createPlacementStore } from '#index/sqlite/placement-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
+import { createSurveyStore } from '#index/sqlite/survey-store.ts'
 import type { JobHandler } from '#jobs/job-runner.ts'
 import type { Location, NewInstance } from '#model/archive-object.ts'
 import type { DocumentDesk } from '#model/document-desk.ts'
@@ -15,6 +16,7 @@ import type { Deletions, Intake } from '#model/intake.ts'
 import type { JobQueue } from '#model/job-queue.ts'
 import type { PlacementDesk } from '#model/placement.ts'
 import { isImageClass, isLookedAt } from '#model/placement-facts.ts'
+import type { SurveyDesk } from '#model/survey.ts'
 import {
   applyPlacement,
   createPlacementDesk,
@@ -24,6 +26,7 @@ import {
   placementPayload,
 } from '#operations/placement-desk.ts'
 import { createPlacementMoves } from '#operations/placement-moves.ts'
+import { createSurveys, type MEND_JOB, type SURVEY_JOB } from '#operations/survey.ts'
 import { auditEvent } from '#security/audit.ts'
 import type { AuditEvent, SecurityReader } from '#security/ports.ts'
 import { settingIn } from '#security/site-settings.ts'
@@ -51,7 +54,10 @@ export interface PlacementParts {
 
 export interface Placing {
   readonly desk: PlacementDesk
-  readonly handlers: { readonly [PLACE_JOB]: JobHandler; readonly [MOVE_JOB]: JobHandler }
+  readonly surveys: SurveyDesk
+  readonly handlers: {
+    readonly [kind in typeof PLACE_JOB | typeof MOVE_JOB | typeof SURVEY_JOB | typeof MEND_JOB]: JobHandler
+  }
   /** For the commit lane: part of its transaction. */
   stored(instances: readonly NewInstance[]): void
   /** Documents came or changed: part of the transaction that says so. */
@@ -125,6 +131,7 @@ export function createPlacing(parts: PlacementParts): Placing {
       },
       bringBack,
       person: (patientId) => situations.person(patientId),
+      ...{ facesBy: situations.facesBy, hostedIn: situations.hostedIn, related: situations.related },
       converters: placementConverters,
     }),
     journal: parts.journal,
@@ -141,6 +148,13 @@ export function createPlacing(parts: PlacementParts): Placing {
     wake: parts.wake,
   })
 
+  const surveys = createSurveys({
+    ...{ book: createSurveyStore(db), situations, decisions: book, placements: desk, jobs, wake: parts.wake },
+    policyVersion: () => parts.security.settingsVersion(),
+    transaction: (fn) => db.transaction(fn),
+    audit: (by, detail) => parts.audit([auditEvent(by, { kind: 'decide', detail: detail.slice(0, DETAIL_MAX) })]),
+  })
+
   function look(subject: string): void {
     jobs.enqueue({ kind: PLACE_JOB, subject, runAfter: Date.now() + SETTLE_MS }, Date.now())
     parts.wake()
@@ -148,16 +162,19 @@ export function createPlacing(parts: PlacementParts): Placing {
 
   return {
     desk,
+    surveys: surveys.desk,
     handlers: {
+      ...surveys.handlers,
       [PLACE_JOB]: async ({ subject }) => {
         const [word, id] = subject.split(' ')
         if (id === undefined) throw new TypeError(`not a subject of placement: ${subject}`)
         await desk.evaluate(word === 'study' ? { studyInstanceUID: id } : { objectId: id })
         return undefined
       },
-      [MOVE_JOB]: async ({ subject }) => {
-        await desk.move(subject)
-        return undefined
+      [MOVE_JOB]: async ({ subject, attempts }) => {
+        const settled = await desk.move(subject, attempts > 1)
+        // Taken back while it was carried out: the same job once more.
+        return settled ? undefined : () => void jobs.enqueue({ kind: MOVE_JOB, subject }, Date.now())
       },
     },
     stored(instances) {

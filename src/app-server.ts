@@ -7,6 +7,7 @@ import { originalRoute } from '#access/desk/original-route.ts'
 import { patientRoutes } from '#access/desk/patient-routes.ts'
 import { placementRoutes } from '#access/desk/placement-routes.ts'
 import type { JobList } from '#access/desk/services.ts'
+import { surveyRoutes } from '#access/desk/survey-routes.ts'
 import { worklistRoutes } from '#access/desk/worklist-routes.ts'
 import { retrieveRoutes } from '#access/dicomweb/retrieve-routes.ts'
 import { searchRoutes } from '#access/dicomweb/search.ts'
@@ -105,6 +106,11 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       placement: archive.placement,
       decisions: archive.placementDecisions,
       settings: archive.settings,
+      pageMax: config.limits.queryResults,
+    }),
+    ...surveyRoutes({
+      surveys: archive.surveys,
+      reports: archive.surveyReports,
       pageMax: config.limits.queryResults,
     }),
     ...messageRoutes(archive.messages, config.limits.queryResults),

@@ -245,6 +245,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
   })
   words.begin()
   const follow = (decisions: readonly LedgerDecision[]) => reconciliation.follow(decisions)
+  jobs.endLeases(Date.now())
   const runner = startJobRunner(jobs, {
     worker: `${hostname()}:${process.pid}`,
     elsewhere: ['commitment'],
@@ -323,6 +324,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     documents: documents.desk,
     imports: reconciliation.imports,
     placement: placing.desk,
+    surveys: placing.surveys,
     messages,
     security: securityWriter,
     lifecycle,

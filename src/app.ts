@@ -13,6 +13,7 @@ import { createMessageReader } from '#index/sqlite/message-store.ts'
 import { createPlacementStore } from '#index/sqlite/placement-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
+import { createSurveyStore } from '#index/sqlite/survey-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { DocumentDesk, DocumentReader } from '#model/document-desk.ts'
 import type { FhirDerivedReader } from '#model/fhir-derived.ts'
@@ -24,6 +25,7 @@ import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
 import type { MessageDesk, MessageReader } from '#model/message.ts'
 import type { PlacementDesk, PlacementReader } from '#model/placement.ts'
 import type { ImportDesk, StudyReconciliation } from '#model/reconciliation.ts'
+import type { SurveyDesk, SurveyReader } from '#model/survey.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
 import { Peers } from '#security/peers.ts'
@@ -76,6 +78,9 @@ export interface Archive {
   /** Where things belong: decisions, and reads of the same. */
   readonly placement: PlacementDesk
   readonly placementDecisions: PlacementReader
+  /** What an existing collection keeps otherwise than the policy says. */
+  readonly surveys: SurveyDesk
+  readonly surveyReports: SurveyReader
   /** How a study stands, read here. */
   readonly reconciliationOf: (studyInstanceUID: string) => StudyReconciliation | undefined
   /** HL7 v2 messages: where they are handed in, and what became of them. */
@@ -150,6 +155,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       imports: caller.service<ImportDesk>('imports'),
       placement: caller.service<PlacementDesk>('placement'),
       placementDecisions: createPlacementStore(db),
+      surveys: caller.service<SurveyDesk>('surveys'),
+      surveyReports: createSurveyStore(db),
       reconciliationOf: createStateReader(db, createIdentityReader(db), security),
       messageDesk: caller.service<MessageDesk>('messages'),
       messages: createMessageReader(db, {

@@ -230,6 +230,14 @@ export const failures = {
     retry: false,
   },
   'placement.state': { http: 409, dimse: 0x0110, ack: 'AE', fhir: 'conflict', xds: 'XDSRegistryError', retry: false },
+  'survey.unknown': {
+    http: 404,
+    dimse: 0x0112,
+    ack: 'AE',
+    fhir: 'not-found',
+    xds: 'XDSRegistryError',
+    retry: false,
+  },
   'identity.merged': { http: 409, dimse: 0x0110, ack: 'AE', fhir: 'conflict', xds: 'XDSRegistryError', retry: false },
   'identity.unknown': {
     http: 404,

@@ -35,6 +35,7 @@ export const errorTitles = {
   'document.superseded': 'What is referred to is no longer current',
   'document.type': 'This type of document is not taken in',
   'placement.unknown': 'There is no such placement decision',
+  'survey.unknown': 'There is no such survey',
   'placement.state': 'The placement decision is no longer open to this',
   'identity.merged': 'The patient was merged already; take that merge back first',
   'identity.unknown': 'There is no such patient, order or study',

@@ -16,6 +16,7 @@ import { quarantineCommand } from './commands/quarantine.ts'
 import { rebuildIndexCommand } from './commands/rebuild-index.ts'
 import { serveCommand } from './commands/serve.ts'
 import { settingsCommand } from './commands/settings.ts'
+import { mendCommand, surveyCommand } from './commands/survey.ts'
 import { tokenCommand } from './commands/token.ts'
 import { userCommand } from './commands/user.ts'
 import { verifyCommand } from './commands/verify.ts'
@@ -31,6 +32,8 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   quarantineCommand,
   importWorklistCommand,
   placementCommand,
+  surveyCommand,
+  mendCommand,
   worklistCommand,
   originatorCommand,
   peerCommand,

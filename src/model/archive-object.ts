@@ -53,7 +53,8 @@ export interface Placement {
   readonly rule: string
   readonly ruleVersion: number
   readonly panel: 'image' | 'document'
-  readonly form: 'as-received' | 'native' | 'encapsulated' | 'unwrapped'
+  /** `pointer`: another system owns the document; here is where to look. */
+  readonly form: 'as-received' | 'native' | 'encapsulated' | 'unwrapped' | 'pointer'
   readonly facts: { readonly [name: string]: string | number | boolean | null }
   readonly alternatives: readonly string[]
 }

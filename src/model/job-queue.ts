@@ -51,6 +51,11 @@ export interface JobQueue {
   complete(lease: Lease, now: number, effect?: { readonly key: string; readonly apply: () => void }): boolean
   /** Another try later, each twice as late as the one before, or parked after the last. */
   fail(lease: Lease, error: string, now: number): 'waiting' | 'parked' | 'lost'
+  /**
+   * At the start of the one process that owns the queue: leases of one that died end now, so that what was cut off is
+   * gone on with first. @returns how many
+   */
+  endLeases(now: number): number
   /** A parked job starts afresh. @returns false when it is not parked, or an equal one is open */
   retry(id: number, now: number): boolean
   list(filter: {

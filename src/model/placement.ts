@@ -104,6 +104,11 @@ export interface PlacementDesk {
   /** Looks again at one study or document; normally a job does. */
   evaluate(subject: { readonly studyInstanceUID: string } | { readonly objectId: string }): Promise<void>
   dryRun(policy: PlacementPolicy, limit: number): Promise<DryRun>
+  /**
+   * Looks again at everything that decisions since an instant are about: after a policy was taken back, what it did
+   * is taken back with it. @returns how many studies and documents
+   */
+  lookAgain(since: string): Promise<number>
 }
 
 /** Reads. */
@@ -120,6 +125,13 @@ export interface PlacementReader {
   /** How a recogniser did on what the site labelled. Null precision or recall: nothing to divide by. */
   labels(rule: string): {
     readonly labelled: number
+    /** Samples and precision from which on it acts by itself. */
+    readonly needed: { readonly labelled: number; readonly precision: number }
+    /** True and false positives, missed ones, and what was rightly left alone. */
+    readonly right: number
+    readonly wrong: number
+    readonly missed: number
+    readonly left: number
     readonly precision: number | null
     readonly recall: number | null
     readonly mayAct: boolean

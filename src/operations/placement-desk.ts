@@ -5,12 +5,19 @@
  */
 import { ArchiveError } from '#errors.ts'
 import type { JobQueue } from '#model/job-queue.ts'
-import type { DryRun, PlacementDecision, PlacementDesk, PlacementPolicy, PlacementState } from '#model/placement.ts'
+import type {
+  PlacementDecision,
+  PlacementDesk,
+  PlacementEffect,
+  PlacementPolicy,
+  PlacementState,
+} from '#model/placement.ts'
 import type { Situation } from '#model/placement-facts.ts'
-import { decideSituation, moves, type PlacementVerdict } from '#placement/decide.ts'
+import { decideSituation, moves, type PlacementVerdict, recognised, sameEffect, says } from '#placement/decide.ts'
 import { completed, policyFaults, ruleOf } from '#placement/policy.ts'
 import { asItCame } from '#placement/rules/as-it-came.ts'
 import type { Journal, PlacedEntry } from '#storage/journal.ts'
+import { dryRun } from './placement-dry-run.ts'
 
 export const PLACEMENT_KIND = 'placement'
 /** Looks at a study (`study <uid>`) or document (`document <object id>`) again. */
@@ -36,6 +43,8 @@ export interface PlacementLabel {
   readonly objectId: string
   readonly is: boolean
   readonly recognised: boolean
+  /** Of the recogniser, 0 to 1; absent in entries of early versions. */
+  readonly score?: number
   readonly by: string
   readonly time: string
 }
@@ -48,6 +57,8 @@ export interface PlacementBook {
   setState(id: string, state: PlacementState): void
   setMade(id: string, made: readonly string[]): void
   label(label: PlacementLabel): void
+  refused(studyInstanceUID: string | null, objectIds: readonly string[]): readonly PlacementDecision[]
+  decidedSince(time: string): readonly { readonly study: string | null; readonly object: string }[]
   labels(rule: string): { readonly mayAct: boolean }
 }
 
@@ -56,15 +67,24 @@ export interface PlacementMoves {
   /** @returns what it made: object ids and SOP Instance UIDs */
   carryOut(decision: PlacementDecision): Promise<readonly string[]>
   takeBack(decision: PlacementDecision): Promise<void>
+  /** What it made already and was cut off before it said so. */
+  leftovers(decision: PlacementDecision): readonly string[]
+  /** Why an effect is not for a rule to carry out by itself: what the bytes say of whose they are. Null: nothing. */
+  objection(effect: PlacementEffect): string | null
+}
+
+/** Gathers what rules look at; index/sqlite/placement-facts.ts. */
+export interface Situations {
+  study(studyInstanceUID: string): Situation
+  document(objectId: string): Situation | undefined
+  studies(after: number, limit: number): readonly { readonly key: number; readonly studyInstanceUID: string }[]
+  loose(after: number, limit: number): readonly { readonly key: number; readonly objectId: string }[]
+  tokenOf(objectId: string): string
 }
 
 export interface PlacementDeskTools {
   readonly book: PlacementBook
-  readonly situations: {
-    study(studyInstanceUID: string): Situation
-    document(objectId: string): Situation | undefined
-    studies(after: number, limit: number): readonly { readonly key: number; readonly studyInstanceUID: string }[]
-  }
+  readonly situations: Situations
   readonly policy: () => { readonly policy: PlacementPolicy; readonly version: number }
   readonly moves: PlacementMoves
   readonly journal: Pick<Journal, 'append'>
@@ -79,19 +99,55 @@ export interface PlacementDeskTools {
 
 /** The desk with what its jobs call. */
 export interface Placements extends PlacementDesk {
-  /** Carries out or takes back what a decision says now. */
-  move(id: string): Promise<void>
+  /**
+   * Carries out or takes back what a decision says now.
+   * @param again true when an earlier try was cut off or failed
+   * @returns false when it says something else meanwhile: to be moved again
+   */
+  move(id: string, again?: boolean): Promise<boolean>
+  /** What the policy in force says of a situation, with what speaks against letting it act. */
+  verdicts(situation: Situation): ReadonlyMap<string, PlacementVerdict>
 }
 
 const BY_POLICY = 'policy'
+/** Members of an effect that name an object. */
+const OBJECT_KEYS: ReadonlySet<string> = new Set(['document', 'instance', 'of', 'object'])
 
 export function createPlacementDesk(tools: PlacementDeskTools): Placements {
   const { book } = tools
   const mayAct = (rule: string) => book.labels(rule).mayAct
 
+  function verdictsOf(situation: Situation): ReadonlyMap<string, PlacementVerdict> {
+    const said = decideSituation(situation, completed(tools.policy().policy), mayAct)
+    const standing = book.standing([...said.keys()])
+    return new Map([...said].map(([id, verdict]) => [id, questioned(verdict, standing.get(id))]))
+  }
+
+  /** What the bytes speak against is proposed to a person, whatever the rule rests on. */
+  function questioned(verdict: PlacementVerdict, stands: PlacementDecision | undefined): PlacementVerdict {
+    if (stands?.state === 'acting' && sameEffect(stands, verdict)) return verdict
+    const why = verdict.state === 'acting' ? tools.moves.objection(verdict.effect) : null
+    return why === null ? verdict : { ...verdict, state: 'proposed', why }
+  }
+
+  /** Rule, panel and effect with everything named by what it is, so that what came back is still the same. */
+  function signature({ placement, effect }: Pick<PlacementVerdict, 'placement' | 'effect'>): string {
+    const named = Object.entries(effect).map(([key, value]) => {
+      if (key === 'instances') return [key, (value as readonly string[]).map(tools.situations.tokenOf).sort()]
+      return OBJECT_KEYS.has(key) ? [key, tools.situations.tokenOf(String(value))] : [key, value]
+    })
+    return JSON.stringify([placement.rule, placement.panel, Object.fromEntries(named)])
+  }
+
+  function saidNo({ studyInstanceUID, instances, documents }: Situation): ReadonlySet<string> {
+    const ids = [...instances, ...documents].map(({ objectId }) => objectId)
+    return new Set(book.refused(studyInstanceUID, ids).map(signature))
+  }
+
   async function evaluate(situation: Situation): Promise<void> {
-    const { policy, version } = tools.policy()
-    const verdicts = decideSituation(situation, completed(policy), mayAct)
+    const { version } = tools.policy()
+    const verdicts = verdictsOf(situation)
+    const no = saidNo(situation)
     const ids = [...situation.instances, ...situation.documents].map(({ objectId }) => objectId)
     const standing = book.standing(ids)
     const fresh: (PlacementVerdict & { readonly made?: readonly string[] })[] = []
@@ -101,10 +157,12 @@ export function createPlacementDesk(tools: PlacementDeskTools): Placements {
       const verdict = verdicts.get(objectId)
       const stands = standing.get(objectId)
       if (verdict === undefined || (stands !== undefined && says(stands, verdict))) continue
+      const refused = no.has(signature(verdict))
+      if (refused && (stands === undefined || stands.state === 'declined' || stands.state === 'undone')) continue
       if (stands !== undefined && stands.state !== 'declined' && stands.state !== 'undone') {
         states.push({ id: stands.id, state: 'outdated', by: BY_POLICY, reason: 'what it looked at has changed' })
       }
-      if (stands === undefined && verdict.placement.rule === asItCame.id) continue
+      if (refused || (stands === undefined && verdict.placement.rule === asItCame.id)) continue
       // The same effect for another reason: what was made stays where it is.
       const keeps = stands?.state === 'acting' && verdict.state === 'acting' && sameEffect(stands, verdict)
       fresh.push(keeps ? { ...verdict, made: stands.made } : verdict)
@@ -194,8 +252,10 @@ export function createPlacementDesk(tools: PlacementDeskTools): Placements {
       const study = tools.studyOf(objectId)
       if (study === undefined) throw new ArchiveError('request.not-found', 'there is no such object')
       await tools.exclusively(async () => {
-        const recognised = [...book.standing([objectId]).values()].some(({ placement }) => placement.rule === rule)
-        const label = { rule, objectId, is, recognised, by, time: new Date().toISOString() }
+        const situation = study === null ? tools.situations.document(objectId) : tools.situations.study(study)
+        if (situation === undefined) throw new ArchiveError('request.not-found', 'there is no such object')
+        const seen = recognised(situation, completed(tools.policy().policy), rule, objectId)
+        const label = { rule, objectId, is, recognised: seen.is, score: seen.score, by, time: new Date().toISOString() }
         await decided({ decisions: [], states: [], made: [], labels: [label] }, by, study)
       })
     },
@@ -210,44 +270,50 @@ export function createPlacementDesk(tools: PlacementDeskTools): Placements {
       })
     },
 
+    async lookAgain(since) {
+      const subjects = book.decidedSince(since)
+      tools.commit(() => {
+        for (const { study, object } of subjects) {
+          const subject = study === null ? `document ${object}` : `study ${study}`
+          tools.jobs.enqueue({ kind: PLACE_JOB, subject }, Date.now())
+        }
+      })
+      tools.wake()
+      return subjects.length
+    },
+
     async dryRun(policy, limit) {
       const [fault] = policyFaults(policy)
       if (fault !== undefined) throw new ArchiveError('request.malformed', `${fault.path}: ${fault.detail}`)
       return dryRun(tools, completed(policy), mayAct, limit)
     },
 
-    async move(id) {
+    verdicts: verdictsOf,
+
+    async move(id, again = false) {
       const decision = book.get(id)
-      if (decision === undefined || !moves(decision.effect)) return
+      if (decision === undefined || !moves(decision.effect)) return true
       if (decision.state === 'acting') {
-        if (decision.made.length > 0) return
+        if (decision.made.length > 0) return true
         const made = await tools.moves.carryOut(decision)
         await tools.exclusively(() => noteMade(id, made))
-      } else if (decision.made.length > 0) {
-        await tools.moves.takeBack(decision)
-        await tools.exclusively(() => noteMade(id, []))
+        return book.get(id)?.state === 'acting'
       }
+      const handedOn = () => {
+        const now = book.standing([decision.objectId]).get(decision.objectId)
+        return now !== undefined && now.id !== id && now.state === 'acting' && sameEffect(now, decision)
+      }
+      const made = decision.made.length > 0 || !again || handedOn() ? decision.made : tools.moves.leftovers(decision)
+      if (made.length === 0) return true
+      await tools.moves.takeBack({ ...decision, made })
+      if (decision.made.length > 0) await tools.exclusively(() => noteMade(id, []))
+      return true
     },
   }
 
   async function noteMade(id: string, made: readonly string[]): Promise<void> {
     await decided({ decisions: [], states: [], made: [{ id, made }], labels: [] }, BY_POLICY, null)
   }
-}
-
-function sameEffect(a: Pick<PlacementVerdict, 'effect'>, b: Pick<PlacementVerdict, 'effect'>): boolean {
-  return JSON.stringify(a.effect) === JSON.stringify(b.effect)
-}
-
-/** True when a standing decision says what the policy says now, or a person said no to just that. */
-function says(stands: PlacementDecision, verdict: PlacementVerdict): boolean {
-  return (
-    stands.placement.rule === verdict.placement.rule &&
-    stands.placement.panel === verdict.placement.panel &&
-    sameEffect(stands, verdict) &&
-    // A recogniser that earned the right to act since acts on what it proposed.
-    !(stands.state === 'proposed' && verdict.state === 'acting')
-  )
 }
 
 function numbered({ decisions }: PlacementPayload, sequence: number): PlacementDecision[] {
@@ -268,42 +334,4 @@ export function placementPayload(entry: Pick<PlacedEntry, 'kind' | 'payload'>): 
   const { decisions, states, made, labels }: { [part: string]: unknown } = { ...entry.payload }
   if (![decisions, states, made, labels].every(Array.isArray)) return undefined
   return entry.payload as PlacementPayload
-}
-
-/** Studies looked at between two breaths of a dry run. */
-const DRY_RUN_PAGE = 100
-
-/** What a policy would change of what stands, without changing it. */
-async function dryRun(
-  { situations, book }: PlacementDeskTools,
-  policy: PlacementPolicy,
-  mayAct: (rule: string) => boolean,
-  limit: number,
-): Promise<DryRun> {
-  const changes: DryRun['changes'][number][] = []
-  let looked = 0
-  for (let after = 0; ; ) {
-    const page = situations.studies(after, DRY_RUN_PAGE)
-    for (const { studyInstanceUID } of page) {
-      const situation = situations.study(studyInstanceUID)
-      const verdicts = decideSituation(situation, policy, mayAct)
-      const standing = book.standing([...verdicts.keys()])
-      for (const [objectId, verdict] of verdicts) {
-        looked++
-        const stands = standing.get(objectId)
-        if (stands === undefined ? verdict.placement.rule === asItCame.id : says(stands, verdict)) continue
-        if (changes.length >= limit) return { looked, changes, more: true }
-        changes.push({
-          objectId,
-          before: stands === undefined ? null : { rule: stands.placement.rule, effect: stands.effect.do },
-          after: { rule: verdict.placement.rule, effect: verdict.effect.do, state: verdict.state },
-          why: verdict.why,
-        })
-      }
-    }
-    const last = page.at(-1)
-    if (last === undefined) return { looked, changes, more: false }
-    after = last.key
-    await new Promise<void>((resolve) => setImmediate(resolve))
-  }
 }

@@ -1,6 +1,8 @@
 /** Whom and what a DICOM face is about: taken from an image of the study it joins, as that arrived. */
 import { createHash } from 'node:crypto'
-import type { StoredDocument } from '#model/document.ts'
+import type { StoredInstance } from '#model/archive-object.ts'
+import type { Code, DocumentMetadata, StoredDocument } from '#model/document.ts'
+import type { DocumentStatement } from '#model/document-desk.ts'
 import { type JsonDataSet, valuesAt } from '#standards/dicom/json-path.ts'
 import type { CodedConcept } from '#standards/dicom/wrap/attributes.ts'
 import type { FaceIdentity, FacePatient, SourceInstance } from '#standards/dicom/wrap/identity.ts'
@@ -108,4 +110,47 @@ function dateAndTime(text: string | null): { date: string; time?: string } | nul
   const [, year, month, day, hour, minute, second] = match
   const date = `${year}${month}${day}`
   return hour === undefined ? { date } : { date, time: `${hour}${minute}${second}` }
+}
+
+const BODY_PARTS = 'http://dicom.nema.org/resources/ontology/DCM'
+
+/** What a DICOM object says about the document in it. services.md G.1. */
+export function statementOf(instance: StoredInstance, dataSet: JsonDataSet | undefined): DocumentStatement {
+  const { studyInstanceUID } = instance
+  const metadata: Partial<{ -readonly [field in keyof DocumentMetadata]: DocumentMetadata[field] }> = {
+    references: [{ type: 'study', id: studyInstanceUID, issuer: '' }],
+  }
+  if (dataSet !== undefined) {
+    const title = textAt(dataSet, '00420010') ?? textAt(dataSet, '0008103E') ?? textAt(dataSet, '00081030')
+    if (title !== null) metadata.title = title
+    const concept = codeAt(dataSet, '0040A043/0')
+    if (concept !== null) metadata.typeCode = concept
+    const department = textAt(dataSet, '00081040')
+    if (department !== null) metadata.department = department
+    const accession = textAt(dataSet, '00080050')
+    if (accession !== null) {
+      const issuer = textAt(dataSet, '00080051/0/00400031') ?? ''
+      metadata.references = [...(metadata.references ?? []), { type: 'accession', id: accession, issuer }]
+    }
+    const modality = textAt(dataSet, '00080060')
+    if (modality !== null) metadata.eventCodes = [{ code: modality, system: BODY_PARTS, display: modality }]
+    const date = textAt(dataSet, '00080023') ?? textAt(dataSet, '00080020')
+    if (date !== null && /^\d{8}$/.test(date)) {
+      metadata.creationTime = `${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6, 8)}`
+    }
+  }
+  return { studyInstanceUID, owner: { by: 'study', studyInstanceUID }, metadata }
+}
+
+const SYSTEMS: { readonly [scheme: string]: string } = {
+  LN: 'http://loinc.org',
+  SCT: 'http://snomed.info/sct',
+  DCM: 'http://dicom.nema.org/resources/ontology/DCM',
+}
+
+function codeAt(dataSet: JsonDataSet, path: string): Code | null {
+  const code = textAt(dataSet, `${path}/00080100`)
+  const scheme = textAt(dataSet, `${path}/00080102`)
+  if (code === null || scheme === null) return null
+  return { code, system: SYSTEMS[scheme] ?? scheme, display: textAt(dataSet, `${path}/00080104`) ?? '' }
 }

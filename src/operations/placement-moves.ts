@@ -1,10 +1,10 @@
 /** What placement decisions do. Each move finds out first whether it is done: it may run again after a crash. */
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { ArchiveError } from '#errors.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Location, StoredInstance } from '#model/archive-object.ts'
 import type { ArrivedBytes, Provenance, Receipt } from '#model/arrival.ts'
-import type { Code, DocumentMetadata, StoredDocument } from '#model/document.ts'
+import type { StoredDocument } from '#model/document.ts'
 import type { DecisionCause, DocumentDesk, DocumentStatement, Submission } from '#model/document-desk.ts'
 import type { DocumentStore } from '#model/document-store.ts'
 import type { PlacementDecision, PlacementEffect } from '#model/placement.ts'
@@ -18,7 +18,8 @@ import type { FaceIdentity, FacePatient } from '#standards/dicom/wrap/identity.t
 import { joinedSource, type NativeFace, unwrap } from '#standards/dicom/wrap/unwrap.ts'
 import { documentKindOf } from '#standards/media/document-kind.ts'
 import type { PlacementMoves } from './placement-desk.ts'
-import { aloneAs, conceptOf, faceIdentityOf, studyUidOf, textAt } from './placement-identity.ts'
+import { aloneAs, conceptOf, faceIdentityOf, statementOf, studyUidOf } from './placement-identity.ts'
+import { aecgObjection } from './placement-subject.ts'
 
 export interface MoveTools {
   readonly reader: Pick<ArchiveReader, 'find' | 'instances'>
@@ -39,6 +40,12 @@ export interface MoveTools {
   bringBack(objectId: string, by: string): Promise<void>
   /** Who owns a document now, for a face that joins no image. */
   person(patientId: string): FacePatient | undefined
+  /** Objects that are the face of a document, made by this decision: also before their relation is written. */
+  facesBy(decisionId: string, rule: string): readonly string[]
+  /** Documents whose bytes stand in an object, made as its face. */
+  hostedIn(objectId: string): readonly string[]
+  /** True when the relation is kept. */
+  related(kind: 'rendition' | 'replaces', from: string, to: string): boolean
   /** Moves that turn one form into another and are a file each. */
   readonly converters: PlacementConverters
 }
@@ -130,12 +137,14 @@ export function createPlacementMoves(tools: MoveTools): PlacementMoves {
     mediaType: string,
     decision: PlacementDecision,
   ): Promise<string> {
+    // The same decision carried out again finds what it made.
+    const uniqueId = uniqueIdOf(decision)
     const submission: Submission = {
       documents: [
         {
           label: 'document',
           arrival: { provenance: provenanceOf(decision), claims: { mediaType }, bytes: { in: 'memory', bytes } },
-          statement,
+          statement: { ...statement, uniqueId },
         },
       ],
       ...{ lists: [], relations: [], patientsKnown: false, complete: false },
@@ -219,21 +228,29 @@ export function createPlacementMoves(tools: MoveTools): PlacementMoves {
     { instances, hide }: Extract<PlacementEffect, { do: 'paper' }>,
     decision: PlacementDecision,
   ): Promise<string[]> {
+    const { by, reason } = causeOf(decision)
+    // Once the document is kept pages may be hidden already: a second run goes on from there.
+    const objectId = store.known(uniqueIdOf(decision))?.objectId ?? (await bound(instances, decision))
+    for (const page of instances) await relate('rendition', page, objectId, decision)
+    for (const page of hide ? instances : []) {
+      const visible = await tools.reader.find(page, EVERYTHING)
+      if (visible !== undefined) await tools.hide(visible, by, reason, false)
+    }
+    return [objectId]
+  }
+
+  /** @returns object id of the PDF made of the pages */
+  async function bound(instances: readonly string[], decision: PlacementDecision): Promise<string> {
     const pages = await Promise.all(instances.map(instanceOf))
     const [first] = pages
-    if (first === undefined) return []
+    if (first === undefined) throw new ArchiveError('request.not-found', 'a paper without pages')
     const sources = pages.map(({ location }) => tools.open(location))
-    let bytes: Uint8Array
     try {
-      bytes = await tools.converters.paper(sources)
+      const bytes = await tools.converters.paper(sources)
+      return await submit(bytes, statementOf(first, tools.dataSetOf(first)), 'application/pdf', decision)
     } finally {
       for (const source of sources) source.close()
     }
-    const objectId = await submit(bytes, statementOf(first, tools.dataSetOf(first)), 'application/pdf', decision)
-    for (const page of pages) await relate('rendition', page.objectId, objectId, decision)
-    const cause = causeOf(decision)
-    if (hide) for (const page of pages) await tools.hide(page, cause.by, cause.reason, false)
-    return [objectId]
   }
 
   function contentOf(document: StoredDocument): ByteSource & { close(): void } {
@@ -272,6 +289,47 @@ export function createPlacementMoves(tools: MoveTools): PlacementMoves {
       }
     },
 
+    objection(effect) {
+      if (effect.do !== 'waveform-face') return null
+      const document = store.document(effect.document)
+      if (document === undefined) return null
+      const owner = document.patientId === null ? undefined : tools.person(document.patientId)
+      if (owner === undefined)
+        return 'Nobody knows whose annotated ECG this is: it gets a face once its patient is known.'
+      const source = contentOf(document)
+      try {
+        return aecgObjection(source, owner)
+      } finally {
+        source.close()
+      }
+    },
+
+    leftovers(decision) {
+      const { effect, id, placement } = decision
+      const own = store.known(uniqueIdOf(decision))?.objectId
+      const copies = own === undefined ? [] : [own]
+      switch (effect.do) {
+        case 'unwrap':
+        case 'to-document':
+          return [...copies, ...tools.hostedIn(effect.instance)]
+        case 'encapsulate':
+        case 'waveform-face':
+          return tools.facesBy(id, placement.rule)
+        case 'paper':
+          return copies
+        case 'rendition':
+          return tools.related('rendition', effect.object, effect.of) ? [`rendition ${effect.object} ${effect.of}`] : []
+        case 'version':
+          return tools.related('replaces', effect.document, effect.of)
+            ? [`replaces ${effect.document} ${effect.of}`]
+            : []
+        case 'pointer':
+        case 'stay':
+        case 'ask-for':
+          return []
+      }
+    },
+
     async takeBack(decision) {
       const cause = { ...causeOf(decision), reason: `placement decision ${decision.id} was taken back` }
       for (const made of decision.made) {
@@ -300,6 +358,12 @@ export function createPlacementMoves(tools: MoveTools): PlacementMoves {
   }
 }
 
+/** Of a document that a decision makes: the same whenever it is made. */
+function uniqueIdOf({ id }: PlacementDecision): string {
+  const digest = createHash('sha256').update(`document of placement decision ${id}`).digest('hex').slice(0, 32)
+  return `urn:oid:2.25.${BigInt(`0x${digest}`)}`
+}
+
 function provenanceOf({ id, placement }: PlacementDecision): Provenance {
   return {
     door: 'placement',
@@ -317,47 +381,4 @@ function wholeOf(source: ByteSource): Uint8Array {
     bytes.set(source.read(at, Math.min(at + 4 * 1024 * 1024, source.size)), at)
   }
   return bytes
-}
-
-const BODY_PARTS = 'http://dicom.nema.org/resources/ontology/DCM'
-
-/** What a DICOM object says about the document in it. services.md G.1. */
-function statementOf(instance: StoredInstance, dataSet: JsonDataSet | undefined): DocumentStatement {
-  const { studyInstanceUID } = instance
-  const metadata: Partial<{ -readonly [field in keyof DocumentMetadata]: DocumentMetadata[field] }> = {
-    references: [{ type: 'study', id: studyInstanceUID, issuer: '' }],
-  }
-  if (dataSet !== undefined) {
-    const title = textAt(dataSet, '00420010') ?? textAt(dataSet, '0008103E') ?? textAt(dataSet, '00081030')
-    if (title !== null) metadata.title = title
-    const concept = codeAt(dataSet, '0040A043/0')
-    if (concept !== null) metadata.typeCode = concept
-    const department = textAt(dataSet, '00081040')
-    if (department !== null) metadata.department = department
-    const accession = textAt(dataSet, '00080050')
-    if (accession !== null) {
-      const issuer = textAt(dataSet, '00080051/0/00400031') ?? ''
-      metadata.references = [...(metadata.references ?? []), { type: 'accession', id: accession, issuer }]
-    }
-    const modality = textAt(dataSet, '00080060')
-    if (modality !== null) metadata.eventCodes = [{ code: modality, system: BODY_PARTS, display: modality }]
-    const date = textAt(dataSet, '00080023') ?? textAt(dataSet, '00080020')
-    if (date !== null && /^\d{8}$/.test(date)) {
-      metadata.creationTime = `${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6, 8)}`
-    }
-  }
-  return { studyInstanceUID, owner: { by: 'study', studyInstanceUID }, metadata }
-}
-
-const SYSTEMS: { readonly [scheme: string]: string } = {
-  LN: 'http://loinc.org',
-  SCT: 'http://snomed.info/sct',
-  DCM: 'http://dicom.nema.org/resources/ontology/DCM',
-}
-
-function codeAt(dataSet: JsonDataSet, path: string): Code | null {
-  const code = textAt(dataSet, `${path}/00080100`)
-  const scheme = textAt(dataSet, `${path}/00080102`)
-  if (code === null || scheme === null) return null
-  return { code, system: SYSTEMS[scheme] ?? scheme, display: textAt(dataSet, `${path}/00080104`) ?? '' }
 }

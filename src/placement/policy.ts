@@ -44,7 +44,7 @@ export interface PolicyFault {
   readonly detail: string
 }
 
-/** What is wrong with a policy: unknown rules, rules named twice, parameters nobody reads, thresholds out of range. */
+/** What is wrong with a policy: unknown rules, rules named again behind the setting for everybody, parameters nobody reads, thresholds out of range. */
 export function policyFaults(policy: PlacementPolicy): readonly PolicyFault[] {
   const faults: PolicyFault[] = []
   const seen = new Set<string>()
@@ -55,8 +55,9 @@ export function policyFaults(policy: PlacementPolicy): readonly PolicyFault[] {
       fault('rule', `no rule is called ${setting.rule}; there are ${RULES.map(({ id }) => id).join(', ')}`)
       continue
     }
-    if (seen.has(rule.id)) fault('rule', `${rule.id} is named twice`)
-    seen.add(rule.id)
+    // A setting for departments or originators stands before the one for everybody; behind it nobody reads it.
+    if (seen.has(rule.id)) fault('rule', `${rule.id} is named twice for the same`)
+    if (setting.departments.length + setting.originators.length === 0 || rule.id === asItCame.id) seen.add(rule.id)
     if (!(setting.threshold >= 0 && setting.threshold <= 1)) fault('threshold', 'a threshold is between 0 and 1')
     for (const [name, value] of Object.entries(setting.parameters)) {
       const known = rule.parameters[name]

@@ -1,3 +1,4 @@
+import type { Placement } from '#model/archive-object.ts'
 import type { PlacementEffect, RuleSetting } from '#model/placement.ts'
 import type { DocumentFacts, InstanceFacts, Situation } from '#model/placement-facts.ts'
 
@@ -5,7 +6,7 @@ import type { DocumentFacts, InstanceFacts, Situation } from '#model/placement-f
 export interface Opinion {
   readonly objectId: string
   readonly panel: 'image' | 'document'
-  readonly form: 'as-received' | 'native' | 'encapsulated' | 'unwrapped'
+  readonly form: Placement['form']
   readonly effect: PlacementEffect
   /** 0 to 1. */
   readonly score: number

@@ -8,6 +8,7 @@ import type {
   PlacementState,
 } from '#model/placement.ts'
 import type { Route } from '#model/route.ts'
+import { policyVersions, undoPolicy } from '#operations/placement-policy.ts'
 import { completed, DEFAULT_POLICY, policyFaults, RULES } from '#placement/policy.ts'
 import type { SiteSettings } from '#security/site-settings.ts'
 import {
@@ -187,6 +188,25 @@ export function placementRoutes({ placement, decisions, settings, pageMax }: Pla
         await settings.change({ 'placement.policy': made }, asked.subject.name, asked.address)
         return made
       },
+    },
+    {
+      method: 'GET',
+      url: '/api/v1/placement/policy/versions',
+      standard: STANDARD,
+      needs: 'placement.decide',
+      describes: { summary: 'What the policy was, newest first; null: the default.', response: LIST_SCHEMA },
+      handle: async () => listAnswer(policyVersions(settings), null),
+    },
+    {
+      method: 'POST',
+      url: '/api/v1/placement/policy/undo',
+      standard: STANDARD,
+      needs: 'settings.write',
+      body: 'json',
+      describes: {
+        summary: 'Takes the last change of the policy back; what was decided since is looked at again, by jobs.',
+      },
+      handle: (asked) => undoPolicy(settings, placement, asked.subject.name, asked.address),
     },
     {
       method: 'POST',

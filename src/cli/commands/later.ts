@@ -2,8 +2,6 @@ import type { OwnCommand } from '../command.ts'
 
 /** Commands of the contract that this version does not have yet; each says so instead of being unknown. */
 const LATER: { readonly [name: string]: string } = {
-  survey: 'Look at an existing collection before taking it over',
-  mend: 'Propose and apply repairs of objects',
   probe: 'Ask another system what it can do',
   conformance: 'Print the conformance statement',
   migrate: 'Take over another archive',

@@ -1,13 +1,26 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ArchiveError } from '#errors.ts'
-import type { PlacementDecision, PlacementState } from '#model/placement.ts'
-import { completed, RULES } from '#placement/policy.ts'
+import type { PlacementDecision, PlacementReader, PlacementState } from '#model/placement.ts'
+import { undoPolicy } from '#operations/placement-policy.ts'
+import { completed, policyFaults, RULES } from '#placement/policy.ts'
 import { placementPolicy } from '#security/site-settings.ts'
 import { type ArchiveCommand, action, needed, operand, text, UsageError, wholeNumber } from '../command.ts'
 import { oneLine } from '../terminal.ts'
 
-const ACTIONS = ['list', 'show', 'accept', 'decline', 'undo', 'look', 'label', 'policy', 'dry-run'] as const
+const ACTIONS = [
+  'list',
+  'show',
+  'accept',
+  'decline',
+  'undo',
+  'look',
+  'label',
+  'policy',
+  'set-policy',
+  'undo-policy',
+  'dry-run',
+] as const
 const STATES: readonly PlacementState[] = ['proposed', 'acting', 'declined', 'undone', 'outdated']
 const BY = 'local'
 
@@ -17,7 +30,7 @@ export const placementCommand: ArchiveCommand = {
   needsData: true,
   summary: 'See where things belong and why; accept, decline or undo what rules say',
   operands:
-    'list | show OBJECT | accept ID | decline ID | undo ID | look STUDY | label OBJECT RULE yes|no | policy | dry-run [FILE]',
+    'list | show OBJECT | accept ID | decline ID | undo ID | look STUDY | label OBJECT RULE yes|no | policy | set-policy FILE | undo-policy | dry-run [FILE]',
   flags: {
     state: { type: 'string', value: 'STATE', about: `list: ${STATES.join(', ')} (default proposed)` },
     rule: { type: 'string', value: 'RULE', about: 'list: only of this rule' },
@@ -77,11 +90,35 @@ export const placementCommand: ArchiveCommand = {
         for (const setting of policy.rules) {
           const sentence = RULES.find(({ id }) => id === setting.rule)?.policy ?? ''
           const how = setting.on ? setting.mode : 'off'
+          const labels = decisions.labels(setting.rule)
+          const told = labels.labelled === 0 ? '' : `\n${' '.repeat(32)}${labelText(setting.rule, labels)}`
           await emit({
-            json: { ...setting, sentence, labels: decisions.labels(setting.rule) },
-            text: oneLine(`${setting.rule.padEnd(22)} ${how.padEnd(8)} ${sentence}`),
+            json: { ...setting, sentence, labels },
+            text: `${oneLine(`${setting.rule.padEnd(22)} ${how.padEnd(8)} ${sentence}`)}${told}`,
           })
         }
+        return 0
+      }
+      case 'set-policy': {
+        const policy = policyOf(
+          { ...given, positionals: [what, operand(given, 1, 'the file')] },
+          settings.get('placement.policy'),
+        )
+        const [fault] = policyFaults(policy)
+        if (fault !== undefined) throw new ArchiveError('request.malformed', `${fault.path}: ${fault.detail}`)
+        await settings.change({ 'placement.policy': policy }, BY, null)
+        await emit({
+          json: policy,
+          text: 'The policy is in force for what arrives from now on; survey finds what it would mend.',
+        })
+        return 0
+      }
+      case 'undo-policy': {
+        const { policy, looked } = await undoPolicy(settings, placement, BY, null)
+        await emit({
+          json: { policy, looked },
+          text: `The policy before is in force; ${looked} studies and documents are looked at again.`,
+        })
         return 0
       }
       case 'dry-run': {
@@ -138,7 +175,12 @@ function longText(item: PlacementDecision): string {
   return rows.map(([name, value]) => oneLine(`${name.padEnd(10)} ${value}`)).join('\n')
 }
 
-function labelText(rule: string, labels: { labelled: number; precision: number | null; mayAct: boolean }): string {
-  const precision = labels.precision === null ? 'unknown' : `${Math.round(labels.precision * 100)} %`
-  return `${rule}: ${labels.labelled} labelled, precision ${precision}, ${labels.mayAct ? 'acts by itself' : 'proposes'}`
+function labelText(rule: string, labels: ReturnType<PlacementReader['labels']>): string {
+  const { labelled, needed, precision, recall, right, wrong, missed, mayAct } = labels
+  const share = (value: number | null) => (value === null ? 'unknown' : `${Math.round(value * 100)} %`)
+  const counts = `${right} right, ${wrong} wrong, ${missed} missed`
+  const does = mayAct
+    ? 'acts by itself'
+    : `proposes (acts from ${needed.labelled} labels and ${share(needed.precision)} precision on)`
+  return `${rule}: ${labelled} labelled (${counts}), precision ${share(precision)}, recall ${share(recall)}; ${does}`
 }

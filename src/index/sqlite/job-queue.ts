@@ -179,6 +179,10 @@ export function createSqliteJobQueue(db: Database): JobQueue {
       return { items, next: rows.length > limit && last !== undefined ? cursorText(LIST, [last.id]) : null }
     },
 
+    endLeases(now) {
+      return db.run("update job set leased_until = ? where state = 'leased' and leased_until > ?", now, now).changes
+    },
+
     openJobs() {
       return db.get<{ n: number }>("select count(*) as n from job where state in ('waiting', 'leased')")?.n ?? 0
     },

@@ -31,6 +31,20 @@ export interface SituationReader {
   person(patientId: string): Person | undefined
   /** Studies in order of their keys, for a dry run or a survey. */
   studies(after: number, limit: number): readonly { readonly key: number; readonly studyInstanceUID: string }[]
+  /** Documents that belong to no study, in order of their keys. */
+  loose(after: number, limit: number): readonly { readonly key: number; readonly objectId: string }[]
+  /** How many of both there are. */
+  count(): { readonly studies: number; readonly documents: number }
+  /**
+   * What an object is, whichever time it was stored: the digest of its data set, also of one that was hidden; of a
+   * document its object id.
+   */
+  tokenOf(objectId: string): string
+  /** Objects that arrived as made by this decision. */
+  facesBy(decisionId: string, rule: string): readonly string[]
+  /** Documents whose bytes are a range of this object. */
+  hostedIn(objectId: string): readonly string[]
+  related(kind: string, from: string, to: string): boolean
 }
 
 /** As a DICOM object names its patient. */
@@ -87,11 +101,27 @@ export function createSituationReader(db: Database): SituationReader {
     )
   }
 
-  function originatorOf(source: unknown): string | null {
-    if (typeof source !== 'number') return null
-    const text = db.get<{ value: string }>('select value from text where key = ?', source)?.value
+  /** Door, peer and originator of the arrival that an object came with. */
+  function sourceOf(source: unknown): { readonly originator: string | null; readonly decision: string | null } {
+    const text =
+      typeof source === 'number'
+        ? db.get<{ value: string }>('select value from text where key = ?', source)?.value
+        : undefined
     const parts: unknown = text === undefined ? null : JSON.parse(text)
-    return Array.isArray(parts) && typeof parts[2] === 'string' ? parts[2] : null
+    if (!Array.isArray(parts)) return { originator: null, decision: null }
+    const [door, peer, originator] = parts as readonly unknown[]
+    // What placement made says by which decision: its relation may not be written yet.
+    const made = door === 'placement' && typeof peer === 'string' ? /^\S+ (\d+\.\d+)$/.exec(peer) : null
+    return { originator: typeof originator === 'string' ? originator : null, decision: made?.[1] ?? null }
+  }
+
+  /** The document a decision made a face of; the decision itself where the index no longer knows it. */
+  function documentOf(decision: string): string {
+    const row = db.get<{ document: string | null }>(
+      "select body ->> '$.effect.document' as document from placement_decision where id = ?",
+      decision,
+    )
+    return row?.document ?? decision
   }
 
   function documentsOf(where: string, ...params: (string | number)[]): DocumentFacts[] {
@@ -110,7 +140,7 @@ export function createSituationReader(db: Database): SituationReader {
       'select a.source from object o join arrival a on a.object = o.key where o.id = ? order by a.key limit 1',
       objectId,
     )
-    return originatorOf(row?.source)
+    return sourceOf(row?.source).originator
   }
 
   /** Accession numbers of a study lead to documents that do not name its UID. */
@@ -128,7 +158,9 @@ export function createSituationReader(db: Database): SituationReader {
         const maybeDose = value === CT_IMAGE && n <= SMALL_SERIES
         if ((!isLookedAt(value) && !maybeDose) || instances.length >= INSTANCES_MAX) continue
         for (const row of instancesOf(series, key, INSTANCES_MAX - instances.length)) {
-          instances.push(instanceFactsOf(row, originatorOf(row.originator)))
+          const { originator, decision } = sourceOf(row.originator)
+          const faceOf = row.face_of ?? (decision === null ? null : documentOf(decision))
+          instances.push(instanceFactsOf(row, originator, faceOf))
         }
       }
       const accession = siblings(studyInstanceUID)
@@ -171,10 +203,53 @@ export function createSituationReader(db: Database): SituationReader {
         limit,
       )
     },
+    loose(after, limit) {
+      return db.all(
+        'select key, id as objectId from document where key > ? and study is null and hidden = 0 order by key limit ?',
+        after,
+        limit,
+      )
+    },
+    count() {
+      const row = db.get<{ studies: number; documents: number }>(
+        `select (select count(*) from study where instances > 0) as studies,
+           (select count(*) from document where study is null and hidden = 0) as documents`,
+      )
+      return row ?? { studies: 0, documents: 0 }
+    },
+    facesBy(decisionId, rule) {
+      const peer = `${rule} ${decisionId}`
+      return db
+        .all<{ id: string }>(
+          `select distinct o.id from text t join arrival a on a.source = t.key join object o on o.key = a.object
+           where t.value = ? and o.state = 0`,
+          JSON.stringify(['placement', peer, null, null, null, null]),
+        )
+        .map(({ id }) => id)
+    },
+    hostedIn(objectId) {
+      return db
+        .all<{ id: string }>(
+          'select d.id from object o join document d on d.host = o.key where o.id = ? and d.hidden = 0 order by d.id',
+          objectId,
+        )
+        .map(({ id }) => id)
+    },
+    related: (kind, from, to) =>
+      db.get('select 1 as one from relation where source = ? and kind = ? and target = ?', from, kind, to) !==
+      undefined,
+    tokenOf(objectId) {
+      const row = db.get<{ token: string }>(
+        `select lower(hex(o.sha_data_set)) as token from object o
+         where o.id = ? and not exists (select 1 from document d where d.key = o.key)`,
+        objectId,
+      )
+      return row === undefined || row.token === '' ? objectId : row.token
+    },
   }
 }
 
-function instanceFactsOf(row: InstanceRow, originator: string | null): InstanceFacts {
+function instanceFactsOf(row: InstanceRow, originator: string | null, faceOf: string | null): InstanceFacts {
   const dataSet = dataSetOf(row)
   const all = (path: string) => valuesAt(dataSet, path).map((value) => String(value).trim())
   const one = (path: string): string | null => all(path)[0] || null
@@ -220,7 +295,7 @@ function instanceFactsOf(row: InstanceRow, originator: string | null): InstanceF
     conceptName: code('0040A043/0'),
     department: one('00081040'),
     originator,
-    faceOf: row.face_of,
+    faceOf,
   }
 }
 

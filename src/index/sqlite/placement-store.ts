@@ -13,6 +13,7 @@ export interface Label {
   readonly is: boolean
   /** Whether the rule recognised it when it was labelled. */
   readonly recognised: boolean
+  readonly score?: number
   readonly by: string
   readonly time: string
 }
@@ -26,6 +27,10 @@ export interface PlacementStore extends PlacementReader {
   setState(id: string, state: PlacementState): void
   setMade(id: string, made: readonly string[]): void
   label(label: Label): void
+  /** Decisions of a study, or about these objects, that a person said no to. */
+  refused(studyInstanceUID: string | null, objectIds: readonly string[]): readonly PlacementDecision[]
+  /** Studies and single objects that decisions in force or suggested since an instant are about. */
+  decidedSince(time: string): readonly { readonly study: string | null; readonly object: string }[]
   /** True when any decision is about this study. */
   speaksOf(studyInstanceUID: string): boolean
 }
@@ -85,9 +90,33 @@ export function createPlacementStore(db: Database): PlacementStore {
       )
     },
     speaksOf: (study) => db.get('select 1 as one from placement_decision where study = ? limit 1', study) !== undefined,
+    refused(study, objectIds) {
+      const [where, param] =
+        study === null
+          ? ['object in (select value from json_each(?))', JSON.stringify(objectIds)]
+          : ['study = ?', study]
+      return db
+        .all<Row>(
+          `select ${COLUMNS} from placement_decision where ${where} and state in ('declined', 'undone') order by key`,
+          param,
+        )
+        .map(decisionOf)
+    },
+    decidedSince(time) {
+      return db.all(
+        `select distinct study, case when study is null then object else '' end as object from placement_decision
+         where state in ('acting', 'proposed') and body ->> '$.time' >= ?`,
+        time,
+      )
+    },
+    // What was hidden and came back is another version of the same UID: its history goes on.
     ofObject(objectId) {
       return db
-        .all<Row>(`select ${COLUMNS} from placement_decision where object = ? order by key desc`, objectId)
+        .all<Row>(
+          `select ${COLUMNS} from placement_decision where object = ?1
+             or object in (select id from object where uid = (select uid from object where id = ?1)) order by key desc`,
+          objectId,
+        )
         .map(decisionOf)
     },
     list({ state, rule, effect, limit, cursor }) {
@@ -117,16 +146,22 @@ export function createPlacementStore(db: Database): PlacementStore {
       return { items: rows.slice(0, limit).map(decisionOf), next }
     },
     labels(rule) {
-      const row = db.get<{ n: number; hits: number | null; said: number | null; real: number | null }>(
-        `select count(*) as n, sum(is_one and scored) as hits, sum(scored) as said, sum(is_one) as real
+      const row = db.get<{ n: number; right: number | null; said: number | null; real: number | null }>(
+        `select count(*) as n, sum(is_one and scored) as right, sum(scored) as said, sum(is_one) as real
          from placement_label where rule = ?`,
         rule,
       )
-      const { n = 0, hits, said, real } = row ?? {}
-      const precision = said ? (hits ?? 0) / said : null
-      const recall = real ? (hits ?? 0) / real : null
-      const mayAct = n >= LABELS_NEEDED && precision !== null && precision >= PRECISION_NEEDED
-      return { labelled: n, precision, recall, mayAct }
+      const n = row?.n ?? 0
+      const [right, said, real] = [row?.right ?? 0, row?.said ?? 0, row?.real ?? 0]
+      const precision = said > 0 ? right / said : null
+      const recall = real > 0 ? right / real : null
+      return {
+        labelled: n,
+        ...{ right, wrong: said - right, missed: real - right, left: n - said - real + right },
+        ...{ precision, recall },
+        needed: { labelled: LABELS_NEEDED, precision: PRECISION_NEEDED },
+        mayAct: n >= LABELS_NEEDED && precision !== null && precision >= PRECISION_NEEDED,
+      }
     },
   }
 }

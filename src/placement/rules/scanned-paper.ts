@@ -79,7 +79,7 @@ export const scannedPaper: PlacementRule = {
           {
             objectId: first.one.objectId,
             panel: 'document' as const,
-            form: wrappedPdf ? ('unwrapped' as const) : ('native' as const),
+            form: system !== '' ? ('pointer' as const) : wrappedPdf ? ('unwrapped' as const) : ('native' as const),
             effect,
             score: Math.min(...group.map(({ seen }) => seen.score)),
             signs: first.seen.signs,

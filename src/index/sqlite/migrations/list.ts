@@ -14,6 +14,7 @@ import { fhirResources } from './012-fhir-resources.ts'
 import { placement } from './013-placement.ts'
 import { factLists } from './014-fact-lists.ts'
 import { fhirLists } from './017-fhir-lists.ts'
+import { surveys } from './018-surveys.ts'
 
 /** Every migration, oldest first. A released one never changes. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -32,4 +33,5 @@ export const MIGRATIONS: readonly Migration[] = [
   placement,
   factLists,
   fhirLists,
+  surveys,
 ]
