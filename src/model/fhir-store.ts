@@ -51,6 +51,11 @@ export interface FhirResourceReader {
   resource(type: string, id: string): FhirState | undefined
   /** Newest first. */
   versions(type: string, id: string): readonly FhirState[]
+  /** Every state of every resource of a type, deletions too, newest first. */
+  changes(
+    type: string,
+    filter: { readonly limit: number; readonly since: string | undefined; readonly cursor: string | undefined },
+  ): { readonly items: readonly FhirState[]; readonly next: string | null }
   /** Oldest first. */
   find(type: string, filter: FhirFilter): { readonly items: readonly FhirState[]; readonly next: string | null }
 }

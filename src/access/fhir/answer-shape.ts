@@ -1,5 +1,6 @@
 import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes'
 import { typeNamed } from '#standards/fhir/definitions.ts'
+import type { HistoryEntry } from './kind.ts'
 import type { FhirQuery } from './query.ts'
 import { type Found, referenceTo } from './search.ts'
 
@@ -32,7 +33,7 @@ export function searchBundle(base: string, type: string, query: FhirQuery, found
     const text = new URLSearchParams(
       [...query.used, ...extra].map(([name, value]): [string, string] => [name, value]),
     ).toString()
-    return `${base}/${type}${text === '' ? '' : `?${text}`}`
+    return `${base}${type === '' ? '' : `/${type}`}${text === '' ? '' : `?${text}`}`
   }
   const entry = (resource: Resource, mode: 'match' | 'include'): BundleEntry => ({
     fullUrl: `${base}/${referenceTo(resource)}`,
@@ -57,23 +58,30 @@ export function searchBundle(base: string, type: string, query: FhirQuery, found
   }
 }
 
-/** Former states of a resource, newest first. https://hl7.org/fhir/R4/http.html#history */
-export function historyBundle(base: string, versions: readonly Resource[]): Bundle {
+/** What was done to a resource, or to all of a type, newest first. https://hl7.org/fhir/R4/http.html#history */
+export function historyBundle(
+  base: string,
+  entries: readonly HistoryEntry[],
+  links: NonNullable<Bundle['link']> = [],
+): Bundle {
   return {
     resourceType: 'Bundle',
     type: 'history',
-    total: versions.length,
-    entry: versions.map((resource, i) => {
-      const first = i === versions.length - 1
-      const reference = referenceTo(resource)
+    ...(links.some(({ relation }) => relation === 'next') ? {} : { total: entries.length }),
+    ...(links.length === 0 ? {} : { link: links }),
+    entry: entries.map(({ type, id, resource, versionId, lastUpdated }) => {
+      const reference = `${type}/${id}`
+      // Digests are no numbers: of what is derived there is one state, and nobody made it by a request.
+      const first = versionId === '1'
+      const method = resource === null ? 'DELETE' : first ? 'POST' : 'PUT'
       return {
         fullUrl: `${base}/${reference}`,
-        resource,
-        request: { method: first ? 'POST' : 'PUT', url: first ? resource.resourceType : reference },
+        ...(resource === null ? {} : { resource }),
+        request: { method, url: first ? type : reference },
         response: {
-          status: first ? '201' : '200',
-          etag: `W/"${resource.meta?.versionId}"`,
-          ...(resource.meta?.lastUpdated === undefined ? {} : { lastModified: resource.meta.lastUpdated }),
+          status: resource === null ? '204' : first ? '201' : '200',
+          etag: `W/"${versionId}"`,
+          ...(lastUpdated === undefined ? {} : { lastModified: lastUpdated }),
         },
       }
     }),

@@ -12,6 +12,7 @@ export function interactionsOf(kind: ResourceKind): readonly NonNullable<Interac
     'read',
     ...(kind.type === 'Binary' ? [] : (['vread', 'search-type'] as const)),
     ...(kind.history ? (['history-instance'] as const) : []),
+    ...(kind.typeHistory ? (['history-type'] as const) : []),
     ...(kind.needs.create === undefined ? [] : (['create'] as const)),
     ...(kind.needs.change === undefined ? [] : (['update', 'patch', 'delete'] as const)),
   ]
@@ -76,7 +77,7 @@ export function capabilityStatement(
           description: 'A bearer token; SMART scopes limit it by resource type, interaction and patient.',
         },
         resource: kinds.map(resourceOf),
-        interaction: [{ code: 'transaction' }, { code: 'batch' }],
+        interaction: [{ code: 'transaction' }, { code: 'batch' }, { code: 'search-system' }],
       },
     ],
   })

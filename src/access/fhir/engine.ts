@@ -11,9 +11,12 @@ import { readForm } from './body.ts'
 import { capabilityStatement } from './capability.ts'
 import type { FhirHandlers, FhirServices } from './fhir-routes.ts'
 import { MEDIA_TYPES, wantsResource } from './formats.ts'
+import type { HistoryEntry } from './kind.ts'
 import { KINDS } from './kinds.ts'
+import { FhirFault } from './outcome.ts'
 import { parseQuery } from './query.ts'
 import { FhirSearch, type ServedKind } from './search.ts'
+import { systemSearch } from './system-search.ts'
 import type { createWriting } from './writing.ts'
 
 /** Bytes of a document that are given as base64 inside a Binary at most. */
@@ -74,6 +77,20 @@ export function createEngine(services: FhirServices): FhirHandlers {
     return send(request, searchBundle(base, type, query, found))
   }
 
+  async function searchForAll(request: FhirAsked, parameters: URLSearchParams): Promise<unknown> {
+    const { asked, asker, base, strict } = request
+    const { query, found } = await systemSearch(search, [...kinds.values()], parameters, strict, asker)
+    await asked.audit('query', { detail: `fhir ?${parameters}`, count: found.matched.length })
+    return send(request, searchBundle(base, '', query, found))
+  }
+
+  /** The parameters of a search by POST: of the body, and of the address. */
+  async function posted(asked: FhirAsked['asked']): Promise<URLSearchParams> {
+    const form = await readForm(asked, services.limits.httpJsonBytes)
+    for (const [name, value] of asked.query) form.append(name, value)
+    return form
+  }
+
   /** The router of Medplum is loaded with the first write. */
   let loading: Promise<ReturnType<typeof createWriting>> | undefined
   const writing = () => {
@@ -110,7 +127,7 @@ export function createEngine(services: FhirServices): FhirHandlers {
       if (type === 'Binary') return binary(id, asked, reply)
       const request = fhirAsked(asked, reply)
       const resource = await search.read(type, id, request.asker)
-      if (resource === undefined) throw new ArchiveError('request.not-found', `${type}/${id}`)
+      if (resource === undefined) throw absent(type, id)
       await auditRead(request, resource)
       const query = parseQuery(served(type).kind, summaryOf(asked.query), false)
       return send(request, shaped(resource, query))
@@ -120,7 +137,9 @@ export function createEngine(services: FhirServices): FhirHandlers {
       const request = fhirAsked(asked, reply)
       const id = idAsked(asked)
       const version = idAsked(asked, 'version')
-      const found = (await versionsOf(type, id, request)).find(({ meta }) => meta?.versionId === version)
+      const state = (await statesOf(type, id, request)).find(({ versionId }) => versionId === version)
+      if (state?.resource === null) throw gone(type, id)
+      const found = state?.resource
       if (found === undefined) throw new ArchiveError('request.not-found', `${type}/${id}/_history/${version}`)
       await auditRead(request, found)
       return send(request, found)
@@ -128,11 +147,31 @@ export function createEngine(services: FhirServices): FhirHandlers {
 
     async history(type, asked, reply) {
       const request = fhirAsked(asked, reply)
-      const versions = await versionsOf(type, idAsked(asked), request)
-      const [newest] = versions
-      if (newest === undefined) throw new ArchiveError('request.not-found', type)
+      const states = await statesOf(type, idAsked(asked), request)
+      const newest = states.find(({ resource }) => resource !== null)?.resource
+      if (newest === undefined || newest === null) throw new ArchiveError('request.not-found', type)
       await auditRead(request, newest)
-      return send(request, historyBundle(request.base, versions))
+      return send(request, historyBundle(request.base, states))
+    },
+
+    async typeHistory(type, asked, reply) {
+      const request = fhirAsked(asked, reply)
+      const { source } = served(type)
+      search.caller(request.asker, type, 's')
+      if (source.typeHistory === undefined) throw new ArchiveError('request.not-found', `${type}/_history`)
+      const paging = historyPaging(asked.query)
+      const { items, next } = source.typeHistory(paging)
+      await asked.audit('query', { detail: `fhir ${type}/_history`, count: items.length })
+      const url = (more: readonly (readonly [string, string])[]) => {
+        const kept = [...asked.query].filter(([name]) => name !== '_cursor')
+        const text = new URLSearchParams([...kept, ...more].map(([name, value]): [string, string] => [name, value])).toString()
+        return `${request.base}/${type}/_history${text === '' ? '' : `?${text}`}`
+      }
+      const links = [
+        { relation: 'self', url: url(paging.cursor === undefined ? [] : [['_cursor', paging.cursor]]) },
+        ...(next === null ? [] : [{ relation: 'next', url: url([['_cursor', next]]) }]),
+      ]
+      return send(request, historyBundle(request.base, items, links))
     },
 
     async search(type, asked, reply) {
@@ -140,10 +179,12 @@ export function createEngine(services: FhirServices): FhirHandlers {
     },
 
     async searchByPost(type, asked, reply) {
+      return searchFor(fhirAsked(asked, reply), type, await posted(asked))
+    },
+
+    async searchAll(asked, reply) {
       const request = fhirAsked(asked, reply)
-      const form = await readForm(asked, services.limits.httpJsonBytes)
-      for (const [name, value] of asked.query) form.append(name, value)
-      return searchFor(request, type, form)
+      return searchForAll(request, asked.raw.method === 'POST' ? await posted(asked) : asked.query)
     },
 
     outcome(outcome: OperationOutcome | Bundle, format) {
@@ -151,11 +192,25 @@ export function createEngine(services: FhirServices): FhirHandlers {
     },
   }
 
-  async function versionsOf(type: string, id: string, { asker }: FhirAsked): Promise<readonly Resource[]> {
+  async function statesOf(type: string, id: string, { asker }: FhirAsked): Promise<readonly HistoryEntry[]> {
     const { source } = served(type)
-    if (source.versions !== undefined) return (await source.versions(id, search.caller(asker, type, 'r'))) ?? []
-    const current = await search.read(type, id, asker)
-    return current === undefined ? [] : [current]
+    const caller = search.caller(asker, type, 'r')
+    if (source.history !== undefined) return source.history(id)
+    const current = source.versions === undefined ? await search.read(type, id, asker) : undefined
+    const versions = (await source.versions?.(id, caller)) ?? (current === undefined ? [] : [current])
+    return versions.map((resource) => ({
+      ...{ type, id, resource, versionId: resource.meta?.versionId ?? '', lastUpdated: resource.meta?.lastUpdated },
+    }))
+  }
+
+  function gone(type: string, id: string): FhirFault {
+    return FhirFault.at(410, 'deleted', '', `${type}/${id} was deleted`)
+  }
+
+  function absent(type: string, id: string): Error {
+    return served(type).source.gone?.(id) === true
+      ? gone(type, id)
+      : new ArchiveError('request.not-found', `${type}/${id}`)
   }
 
   /** The bytes unless FHIR is asked for. FHIR R4 Binary, section 2.41.4; IHE ITI-68. */
@@ -176,6 +231,20 @@ export function createEngine(services: FhirServices): FhirHandlers {
     if (resource === undefined) throw new ArchiveError('request.not-found', `Binary/${id}`)
     const bytes = await documentBytes(reads, document, INLINE_BYTES_MAX)
     return send(request, { ...resource, data: Buffer.from(bytes).toString('base64') } as Resource)
+  }
+}
+
+/** @throws ArchiveError 'request.malformed' */
+function historyPaging(query: URLSearchParams) {
+  const count = query.get('_count') ?? '100'
+  if (!/^[1-9]\d{0,8}$/.test(count)) throw new ArchiveError('request.malformed', '_count is a number, not 0')
+  const since = query.get('_since')
+  const at = since === null ? undefined : Date.parse(since)
+  if (Number.isNaN(at)) throw new ArchiveError('request.malformed', '_since is no instant')
+  return {
+    limit: Math.min(Number(count), 1000),
+    since: at === undefined ? undefined : new Date(at).toISOString(),
+    cursor: query.get('_cursor') ?? undefined,
   }
 }
 

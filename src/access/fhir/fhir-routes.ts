@@ -33,8 +33,10 @@ export interface FhirHandlers {
   readonly read: HandleType
   readonly vread: HandleType
   readonly history: HandleType
+  readonly typeHistory: HandleType
   readonly search: HandleType
   readonly searchByPost: HandleType
+  readonly searchAll: Handle
   readonly create: HandleType
   readonly update: HandleType
   readonly conditionalUpdate: HandleType
@@ -88,6 +90,22 @@ export function fhirDoor(services: FhirServices): FhirDoor {
       },
     },
     {
+      method: 'GET',
+      url: FHIR_PATH,
+      standard: `${STANDARD} search of several types`,
+      // Each type is asked for its own right and scope.
+      needs: 'signed-in',
+      handle: async (asked, reply) => (await engine()).searchAll(asked, reply),
+    },
+    {
+      method: 'POST',
+      url: `${FHIR_PATH}/_search`,
+      standard: `${STANDARD} search of several types by POST`,
+      needs: 'signed-in',
+      body: 'stream',
+      handle: async (asked, reply) => (await engine()).searchAll(asked, reply),
+    },
+    {
       method: 'POST',
       url: FHIR_PATH,
       standard: `${STANDARD} batch, transaction; IHE ITI-65`,
@@ -138,6 +156,7 @@ function routesOf(kind: ResourceKind, engine: () => Promise<FhirHandlers>): Rout
     },
     reading('/:id/_history/:version', 'r', 'vread', ({ vread }) => vread),
   )
+  if (kind.typeHistory) routes.push(reading('/_history', 's', 'history of the type', ({ typeHistory }) => typeHistory))
   if (kind.history) routes.push(reading('/:id/_history', 'r', 'history', ({ history }) => history))
   return routes
 }

@@ -47,12 +47,34 @@ export interface Paging {
   readonly sort: string | undefined
 }
 
+/** One state of a resource; without it when that state was that it is deleted. */
+export interface HistoryEntry {
+  readonly type: string
+  readonly id: string
+  readonly resource: Resource | null
+  readonly versionId: string
+  readonly lastUpdated: string | undefined
+}
+
 /** Where the resources of a type come from. */
 export interface ResourceSource {
   /** Undefined when there is none that the caller may see. */
   read(id: string, caller: Caller): Promise<Resource | undefined>
   /** Newest first; only where former versions are kept. */
   versions?(id: string, caller: Caller): Promise<readonly Resource[] | undefined>
+  /** True for a resource that was here and is deleted; only where everybody who may read the type may know that. */
+  gone?(id: string): boolean
+  /** Deletions too, newest first; what `versions` says when absent. */
+  history?(id: string): readonly HistoryEntry[]
+  /** Of the whole type, newest first; only where the index can say. */
+  typeHistory?(paging: {
+    readonly limit: number
+    readonly since: string | undefined
+    readonly cursor: string | undefined
+  }): {
+    readonly items: readonly HistoryEntry[]
+    readonly next: string | null
+  }
   /** Narrows by the criteria an index answers, and takes those away; the others are matched afterwards. */
   search(criteria: Criteria, paging: Paging, caller: Caller): Promise<ResourcePage>
   /** How many there are, when an index can say; only asked when `search` left no criterion. */
@@ -79,5 +101,7 @@ export interface ResourceKind {
   /** Values of `_sort` that work, the natural order first. */
   readonly sorts: readonly string[]
   readonly history: boolean
+  /** The history of all resources of the type can be asked for. */
+  readonly typeHistory?: true
   source(sources: FhirSources): ResourceSource
 }

@@ -90,9 +90,10 @@ function outcomeOfMedplum(error: unknown): Told | undefined {
   if (!(error instanceof Error) || !('outcome' in error)) return undefined
   const { outcome } = error as { outcome: OperationOutcome }
   if (outcome?.resourceType !== 'OperationOutcome') return undefined
+  const isPrecondition = outcome.id === 'precondition-failed'
   const issue = (outcome.issue ?? []).map(({ severity, code, details, diagnostics, expression }) => ({
     severity,
-    code,
+    code: isPrecondition ? ('conflict' as const) : code,
     diagnostics: details?.text ?? diagnostics ?? 'the request was refused',
     ...(expression === undefined ? {} : { expression }),
   }))

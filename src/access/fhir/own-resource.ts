@@ -3,10 +3,15 @@ import type { FhirIndexed, FhirState } from '#model/fhir-store.ts'
 import { unescaped } from '#standards/fhir/search-syntax.ts'
 import type { Criteria } from './criteria.ts'
 import { foldText } from './folded.ts'
-import type { ResourceKind } from './kind.ts'
+import type { HistoryEntry, ResourceKind } from './kind.ts'
 
 /** How a parameter of an own resource is looked up. */
 type Way = FhirIndexed['is']
+
+function entryOf(state: FhirState): HistoryEntry {
+  const { type, id, version, lastUpdated } = state
+  return { type, id, resource: ownResource(state) ?? null, versionId: String(version), lastUpdated }
+}
 
 /** A state as it is served. */
 export function ownResource({ type, id, version, lastUpdated, body }: FhirState): Resource | undefined {
@@ -58,6 +63,7 @@ export function ownKind(
     revIncludes: about.revIncludes,
     sorts: [],
     history: true,
+    typeHistory: true,
     source({ own }) {
       return {
         async read(id) {
@@ -66,6 +72,12 @@ export function ownKind(
         },
         async versions(id) {
           return own.versions(type, id).flatMap((state) => ownResource(state) ?? [])
+        },
+        gone: (id) => own.resource(type, id)?.body === null,
+        history: (id) => own.versions(type, id).map(entryOf),
+        typeHistory(paging) {
+          const { items, next } = own.changes(type, paging)
+          return { items: items.map(entryOf), next }
         },
         async search(criteria, { limit, cursor }) {
           const ids = criteria.values('_id')

@@ -1,5 +1,5 @@
 import { ArchiveError } from '#errors.ts'
-import { cursorText, keyBehind } from '#model/cursor.ts'
+import { cursorKeys, cursorText, keyBehind } from '#model/cursor.ts'
 import type { FhirFilter, FhirIndexed, FhirResourceReader, FhirResourceStore, FhirState } from '#model/fhir-store.ts'
 import { prefixEnd } from '../fold.ts'
 import type { Database, SqlParam } from './database.ts'
@@ -55,6 +55,26 @@ export function createFhirResourceReader(db: Database): FhirResourceReader {
         now.key,
       )
       return [now, ...former.map((row) => ({ ...now, ...row }))].map(stateOf)
+    },
+    changes(type, { limit, since, cursor }) {
+      const list = `fhir changes of ${type}`
+      const [updated, key, version] = cursor === undefined ? ['', 0, 0] : cursorKeys(list, cursor, ['', 0, 0] as const)
+      const rows = db.all<Row>(
+        `select * from (
+           select ${COLUMNS} from fhir_resource r where r.type = ?1
+           union all select r.key, r.type, r.id, v.version, v.updated, v.by, v.body
+             from fhir_resource r cross join fhir_version v on v.resource = r.key where r.type = ?1)
+         where updated >= ?2 and (?3 = '' or (updated, key, version) < (?3, ?4, ?5))
+         order by updated desc, key desc, version desc limit ?6`,
+        ...[type, since ?? '', updated, key, version, limit + 1],
+      )
+      const page = rows.slice(0, limit)
+      const last = page.at(-1)
+      const more = rows.length > limit && last !== undefined
+      return {
+        items: page.map(stateOf),
+        next: more ? cursorText(list, [last.updated, last.key, last.version]) : null,
+      }
     },
     find(type, { ids, values, limit, cursor }) {
       const behind = keyBehind(`fhir ${type}`, cursor)
