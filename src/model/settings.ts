@@ -38,6 +38,11 @@ export interface Originator {
   readonly hl7Senders: readonly string[]
   /** What to do with Z-segments by name; `*` for all others. Nothing said: ZDS is honoured, the rest kept inert. */
   readonly zSegments: { readonly [name: string]: 'honour' | 'inert' | 'refuse' }
+  /**
+   * What to do with FHIR extensions by their address; `*` for all others. Nothing said: kept inert. A modifier extension
+   * is refused unless it is named here to be honoured.
+   */
+  readonly fhirExtensions?: { readonly [url: string]: 'honour' | 'inert' | 'strip' | 'refuse' } | undefined
   readonly coercion: CoercionRules
 }
 

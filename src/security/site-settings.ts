@@ -182,6 +182,12 @@ const originatorSchema = z.strictObject({
   zSegments: z
     .record(z.string().regex(/^(Z[A-Z0-9]{2}|\*)$/, 'expected a segment such as ZDS, or *'), zAction)
     .default({}),
+  fhirExtensions: z
+    .record(
+      z.string().regex(/^([A-Za-z][A-Za-z0-9+.-]*:\S{1,500}|\*)$/, 'expected the address of an extension, or *'),
+      z.enum(['honour', 'inert', 'strip', 'refuse']),
+    )
+    .optional(),
   coercion: coercion.default({ defaults: [], map: [], privateElements: 'keep' }),
 })
 

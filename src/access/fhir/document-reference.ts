@@ -4,7 +4,9 @@ import type { DocumentQuery, DocumentReader } from '#model/document-desk.ts'
 import type { Visibility } from '#model/visibility.ts'
 import { systemOfIssuer } from '#security/issuer-systems.ts'
 import type { Issuers } from '#security/issuers.ts'
+import { type ExtensionPlace, putExtensionsBack } from '#standards/fhir/extensions.ts'
 import { prefixed, spanOf, tokenOf, unescaped } from '#standards/fhir/search-syntax.ts'
+import type { Json } from '#standards/fhir/xml-write.ts'
 import { compact, type Loose, type LooseReference } from './compact.ts'
 import type { AskedToken, Criteria } from './criteria.ts'
 import { authorsOf } from './document-author.ts'
@@ -152,7 +154,10 @@ export async function documentReferenceOf(
       related: references.map((one) => relatedOf(one, register)),
     },
   }
-  return compact<DocumentReference>(resource)
+  const made = compact<DocumentReference>(resource)
+  const below = metadata.extra['fhirExtensionBelow']
+  if (Array.isArray(below)) putExtensionsBack(made as unknown as Json, below as ExtensionPlace[])
+  return made
 }
 
 const IDENTIFIERS_MAX = 100

@@ -19,7 +19,7 @@ export interface FhirSources {
   readonly derived: FhirDerivedReader
   readonly ledger: Pick<IdentityReader, 'entry' | 'entries'>
   readonly own: FhirResourceReader
-  readonly security: Pick<SecurityReader, 'entries' | 'chain' | 'nodes'>
+  readonly security: Pick<SecurityReader, 'entries' | 'chain' | 'nodes' | 'originators'>
   /** The register in force now. */
   readonly issuers: () => Issuers
 }

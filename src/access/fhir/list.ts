@@ -32,6 +32,9 @@ export async function listOf(
   for (const recipient of list.intendedRecipients) {
     extension.push({ url: `${MHD}/StructureDefinition/ihe-intendedRecipient`, valueReference: { display: recipient } })
   }
+  // What the sender said beyond that, and nobody here reads.
+  const kept = list.extra['fhirExtension']
+  if (Array.isArray(kept)) extension.push(...(kept as Extension[]))
   const entry: { item: { reference: string } }[] = []
   for (const item of list.items) {
     if (item.is === 'list') entry.push({ item: { reference: `List/${item.id}` } })

@@ -23,7 +23,9 @@ import {
 import type { Bundle, Parameters, Reference, Resource } from '@medplum/fhirtypes'
 import type { StagedOperation } from '#arrival/mhd/staged.ts'
 import { ArchiveError } from '#errors.ts'
+import { applyExtensionPolicy, type ExtensionPolicy, honoured } from '#standards/fhir/extensions.ts'
 import { problemsOf } from '#standards/fhir/validate.ts'
+import type { Json } from '#standards/fhir/xml-write.ts'
 import { searchBundle } from './answer-shape.ts'
 import { FhirFault } from './outcome.ts'
 import { parseQuery } from './query.ts'
@@ -36,6 +38,10 @@ export interface RepositoryTools {
   readonly base: string
   /** @throws ArchiveError 'request.forbidden', 'request.method' for what may not be written */
   mayWrite(type: string, interaction: 'c' | 'u' | 'd'): void
+  /** What the sender's extensions mean here. */
+  readonly extensions: ExtensionPolicy
+  /** Told the addresses of extensions that were left out. */
+  stripped(urls: readonly string[]): void
   /** Where a resource stands in what was sent. */
   locate(type: string, id: string | undefined): string
   /** Carries everything out at once, or nothing. Answers with what is there now, by the reference it was staged under. */
@@ -85,7 +91,7 @@ export class StagingRepository extends FhirRepository {
       const id = options?.assignedId === true && resource.id !== undefined ? resource.id : this.generateId()
       const at = this.#tools.locate(type, resource.id)
       const made = { ...resource, id } as WithId<T>
-      check(made, at)
+      this.#check(made, at)
       this.#staged.push({ action: 'create', resource: made, before: null, at })
       return made
     })
@@ -98,7 +104,7 @@ export class StagingRepository extends FhirRepository {
       const before = await this.readResource<T>(type, resource.id ?? '')
       matchVersion(before, options?.ifMatch)
       const at = this.#tools.locate(type, resource.id)
-      check(resource, at)
+      this.#check(resource, at)
       this.#staged.push({ action: 'update', resource, before, at })
       return resource as WithId<T>
     })
@@ -216,6 +222,21 @@ export class StagingRepository extends FhirRepository {
     }
   }
 
+  /** Applies the policy of extensions. @throws FhirFault with everything that is wrong with a resource */
+  #check(resource: Resource, at: string): void {
+    const { extensions, stripped } = this.#tools
+    const problems = problemsOf(resource, { at, modifierExtensions: honoured(extensions) }).filter(
+      ({ severity }) => severity === 'error',
+    )
+    const applied = applyExtensionPolicy(resource as unknown as Json, extensions, at)
+    for (const { at: place, url } of applied.refused) {
+      const detail = `the policy of this sender refuses the extension ${url}`
+      problems.push({ severity: 'error', code: 'extension', expression: place, detail })
+    }
+    if (problems.length > 0) throw new FhirFault(422, problems)
+    if (applied.stripped.length > 0) stripped(applied.stripped)
+  }
+
   /** Runs a part of a transaction; the outermost carries out what was staged. */
   async #within<T>(work: () => Promise<T>): Promise<T> {
     this.#depth++
@@ -233,12 +254,6 @@ export class StagingRepository extends FhirRepository {
       this.#depth--
     }
   }
-}
-
-/** @throws FhirFault with everything that is wrong with a resource */
-function check(resource: Resource, at: string): void {
-  const problems = problemsOf(resource, { at }).filter(({ severity }) => severity === 'error')
-  if (problems.length > 0) throw new FhirFault(422, problems)
 }
 
 function matchVersion(resource: Resource, wanted: string | undefined): void {

@@ -7,6 +7,8 @@ import { ArchiveError } from '#errors.ts'
 import type { DocumentDesk } from '#model/document-desk.ts'
 import type { Asked } from '#model/route.ts'
 import { visibilityOf } from '#security/decide.ts'
+import { originatorOf } from '#security/originators.ts'
+import { honoured } from '#standards/fhir/extensions.ts'
 import { problemsOf } from '#standards/fhir/validate.ts'
 import type { ErrorLog } from '../http-server-problem.ts'
 import { type FhirAsked, fhirAsked, idAsked } from './asking.ts'
@@ -41,6 +43,10 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
     return new OperationOutcomeError(outcome)
   }
 
+  /** What extensions of this sender mean: the register of originators says it, by account or address. */
+  const policyOf = ({ subject, address }: Asked<unknown>) =>
+    originatorOf(sources.security.originators(), { account: subject.name, address })?.fhirExtensions ?? {}
+
   const statusOf = (outcome: OperationOutcome) => STATUSES.get(outcome) ?? getStatus(outcome)
 
   function repositoryFor(
@@ -49,7 +55,10 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
     complete: boolean,
   ) {
     const { asked, asker, base } = request
+    const left: string[] = []
     return new StagingRepository({
+      extensions: policyOf(asked),
+      stripped: (urls) => void left.push(...urls),
       ...{ search, asker, base, locate, refusal },
       mayWrite(type, interaction) {
         const kind = search.served(type)?.kind
@@ -72,7 +81,7 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
             path: null,
             time: new Date().toISOString(),
           },
-          cause: { by: asked.subject.name, address: asked.address, reason: `FHIR ${asked.raw.method}` },
+          cause: { by: asked.subject.name, address: asked.address, reason: reasonOf(asked, left) },
         }),
     })
   }
@@ -148,7 +157,8 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
       const request = fhirAsked(asked, reply)
       const { resource } = await readResource(asked, jsonDepth)
       mustBe(resource, 'Bundle')
-      const problems = problemsOf(resource).filter(({ severity }) => severity === 'error')
+      const understood = { modifierExtensions: honoured(policyOf(asked)) }
+      const problems = problemsOf(resource, understood).filter(({ severity }) => severity === 'error')
       if (problems.length > 0) throw new FhirFault(400, problems)
       const bundle = resource as unknown as Bundle
       const prepared: Bundled = await preparedBundle(bundle, search, request.asker)
@@ -211,6 +221,12 @@ class FhirOutcome extends FhirFault {
       })),
     )
   }
+}
+
+/** What the journal and the audit trail tell of a write, extensions that were left out included. */
+function reasonOf({ raw }: Asked<unknown>, left: readonly string[]): string {
+  const without = left.length === 0 ? '' : `, without the extensions ${[...new Set(left)].join(' ')}`
+  return `FHIR ${raw.method}${without}`
 }
 
 /** @throws FhirFault for a body of another type */

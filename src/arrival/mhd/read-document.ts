@@ -1,6 +1,8 @@
 import type { CodeableConcept, Coding, DocumentReference, Patient, Reference, Resource } from '@medplum/fhirtypes'
 import type { Code, DocumentMetadata, DocumentReferenceId, SourcePatient } from '#model/document.ts'
 import { issuerOfSystem } from '#security/issuer-systems.ts'
+import { extensionsBelow } from '#standards/fhir/extensions.ts'
+import type { Json } from '#standards/fhir/xml-write.ts'
 import { personName, readAuthor } from './read-author.ts'
 import type { StagingContext } from './staged.ts'
 
@@ -129,11 +131,20 @@ export async function readMetadata(
     legalAuthenticator: authenticator,
     sourcePatient: patient?.resourceType === 'Patient' ? sourcePatientOf(patient, context) : null,
     references,
-    extra: document.extension === undefined ? {} : { fhirExtension: document.extension },
+    extra: extensionsOf(document),
   }
   const isSaid = ([, value]: [string, unknown]) =>
     value !== null && !(Array.isArray(value) && value.length === 0) && !isEmptyObject(value)
   return Object.fromEntries(Object.entries(said).filter(isSaid)) as Partial<DocumentMetadata>
+}
+
+/** Extensions nobody here reads, with their places: given back as they came. */
+function extensionsOf(document: DocumentReference): { readonly [name: string]: unknown } {
+  const below = extensionsBelow(document as unknown as Json)
+  return {
+    ...(document.extension === undefined ? {} : { fhirExtension: document.extension }),
+    ...(below.length === 0 ? {} : { fhirExtensionBelow: below }),
+  }
 }
 
 function isEmptyObject(value: unknown): boolean {

@@ -27,6 +27,12 @@ export const originatorCommand: ArchiveCommand = {
       multiple: true,
       about: 'honour, inert or refuse; * for the rest',
     },
+    'fhir-extension': {
+      type: 'string',
+      value: 'URL=HOW',
+      multiple: true,
+      about: 'honour, inert, strip or refuse; * for the rest',
+    },
     rule: { type: 'string', value: 'ID=ACTION', multiple: true, about: 'policy, e.g. P8=quarantine, B5=keep' },
     'private-elements': { type: 'string', value: 'HOW', about: 'keep or strip' },
     'tiff-class': { type: 'string', value: 'UID', multiple: true, about: 'SOP class whose TIFF preamble may stay' },
@@ -106,9 +112,12 @@ function fromFlags(given: Given): { readonly [key: string]: unknown } {
   for (const [flag, key] of [
     ['rule', 'rules'],
     ['z-segment', 'zSegments'],
+    ['fhir-extension', 'fhirExtensions'],
   ] as const) {
     const rows = texts(given, flag).map((row) => {
-      const [id = '', how = ''] = row.split('=')
+      // Addresses have equal signs of their own.
+      const at = row.lastIndexOf('=')
+      const [id, how] = [row.slice(0, Math.max(0, at)), row.slice(at + 1)]
       if (id === '' || how === '') throw new UsageError(`--${flag} wants NAME=HOW, not ${row}`)
       return [id, how]
     })
