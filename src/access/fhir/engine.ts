@@ -164,7 +164,9 @@ export function createEngine(services: FhirServices): FhirHandlers {
       await asked.audit('query', { detail: `fhir ${type}/_history`, count: items.length })
       const url = (more: readonly (readonly [string, string])[]) => {
         const kept = [...asked.query].filter(([name]) => name !== '_cursor')
-        const text = new URLSearchParams([...kept, ...more].map(([name, value]): [string, string] => [name, value])).toString()
+        const text = new URLSearchParams(
+          [...kept, ...more].map(([name, value]): [string, string] => [name, value]),
+        ).toString()
         return `${request.base}/${type}/_history${text === '' ? '' : `?${text}`}`
       }
       const links = [
