@@ -1,5 +1,6 @@
 /** What a submission says of how its members hang together, and with what is kept. */
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { DocumentList, DocumentOwner, DocumentRecord, RelationKind } from '#model/document.ts'
 import type { Submission, SubmissionFault, SubmittedList } from '#model/document-desk.ts'
 import type { DocumentStore } from '#model/document-store.ts'
@@ -46,6 +47,9 @@ export function resolveRelations(
         continue
       }
     }
+    const stands = store.document(source)?.relations.some((one) => one.kind === kind && one.to === target)
+    // Said again by the same document, it is in force already.
+    if (stands === true) continue
     relations.push({ kind, from: source, to: target })
     if (kind === 'replaces' || kind === 'transform-replaces') superseded.push(target, ...dependants(store, target))
   }
@@ -65,11 +69,18 @@ export function resolveLists(
   faults: SubmissionFault[],
 ): SubmissionPayload['lists'] {
   const labels = new Map(submission.lists.map((list) => [list.label, list.id ?? randomUUID()]))
+  const taken = new Set<string>()
   return submission.lists.map((list) => {
     const { label, owner, items, id: _id, ...said } = list
+    if (taken.has(list.uniqueId)) {
+      const detail = `${list.uniqueId} occurs twice in the submission`
+      faults.push({ label, code: 'document.conflict', path: 'uniqueId', detail })
+    }
+    taken.add(list.uniqueId)
     const kept = store.list(list.uniqueId)
     const id = labels.get(label) ?? randomUUID()
     if (kept !== undefined && kept.id !== id) {
+      if (isAgain(store, kept, list, ids)) return { list: kept, owner }
       faults.push({ label, code: 'document.conflict', path: 'uniqueId', detail: `${list.uniqueId} is in use` })
     }
     if (submission.patientsKnown && owner !== null && !store.knowsPatient(owner)) {
@@ -87,6 +98,23 @@ export function resolveLists(
       owner,
     }
   })
+}
+
+/** The same list sent again, with the same documents: a retry. When it was sent does not matter. */
+function isAgain(
+  store: DocumentStore,
+  kept: DocumentList,
+  { kind, sourceId, codes, items }: SubmittedList,
+  ids: ReadonlyMap<string, string>,
+): boolean {
+  const known = items.map((item) => ids.get(item) ?? store.known(item)?.objectId ?? store.list(item)?.id)
+  return (
+    isDeepStrictEqual({ kind, sourceId, codes }, { kind: kept.kind, sourceId: kept.sourceId, codes: kept.codes }) &&
+    isDeepStrictEqual(
+      known,
+      kept.items.map((item) => item.id),
+    )
+  )
 }
 
 function itemsOf(

@@ -1,4 +1,5 @@
 import type { Bundle, BundleEntry } from '@medplum/fhirtypes'
+import { provideProfileOf } from '#arrival/mhd/canonical.ts'
 import { FhirFault } from './outcome.ts'
 import { parseQuery } from './query.ts'
 import { type Asker, type FhirSearch, referenceTo } from './search.ts'
@@ -17,16 +18,18 @@ export interface Bundled {
 /** Entries of one bundle; of updates the router takes 50. */
 const ENTRIES_MAX = 1000
 
-/** Either spelling of IHE's canonical addresses. services.md I.14. */
-const COMPREHENSIVE =
-  /^https?:\/\/profiles\.ihe\.net\/ITI\/MHD\/StructureDefinition\/IHE\.MHD\.(UnContained\.)?Comprehensive\.ProvideBundle(\||$)/
-
 /**
  * Conditions of creates and updates are looked up here, entry by entry, so that each problem is told with its entry and
  * the router has plain interactions left.
+ * @param positions where the entries stood in what was sent, when some were taken out
  * @throws FhirFault
  */
-export async function preparedBundle(bundle: Bundle, search: FhirSearch, asker: Asker): Promise<Bundled> {
+export async function preparedBundle(
+  bundle: Bundle,
+  search: FhirSearch,
+  asker: Asker,
+  positions: readonly number[] = [],
+): Promise<Bundled> {
   const entries = bundle.entry ?? []
   if (bundle.type !== 'transaction' && bundle.type !== 'batch') {
     throw FhirFault.at(400, 'value', 'Bundle.type', 'only a batch or a transaction is taken here')
@@ -34,17 +37,19 @@ export async function preparedBundle(bundle: Bundle, search: FhirSearch, asker: 
   if (entries.length > ENTRIES_MAX)
     throw FhirFault.at(413, 'too-long', 'Bundle.entry', `more than ${ENTRIES_MAX} entries`)
   const made: BundleEntry[] = []
-  for (const [i, entry] of entries.entries()) made.push(await preparedEntry(entry, `Bundle.entry[${i}]`, search, asker))
+  const placeOf = (i: number) => `Bundle.entry[${positions[i] ?? i}]`
+  for (const [i, entry] of entries.entries()) made.push(await preparedEntry(entry, placeOf(i), search, asker))
+  const profile = provideProfileOf(bundle)
   return {
     bundle: { ...bundle, entry: made },
     methods: entries.map(({ request }) => request?.method ?? 'GET'),
-    complete: (bundle.meta?.profile ?? []).some((profile) => COMPREHENSIVE.test(profile)),
+    complete: profile === 'comprehensive' || profile === 'uncontained',
     locate(type, id) {
       const at = made.findIndex(
         ({ resource, request }) =>
           (resource?.resourceType === type && resource.id === id) || request?.url === `${type}/${id}`,
       )
-      return at < 0 ? type : `Bundle.entry[${at}].resource`
+      return at < 0 ? type : `${placeOf(at)}.resource`
     },
   }
 }

@@ -1,17 +1,17 @@
 /** Carries out what a request or a transaction staged: documents, lists and own resources at once, or nothing. */
-import type { DocumentReference, Reference, Resource } from '@medplum/fhirtypes'
+import type { DocumentReference, OperationOutcome, Reference, Resource } from '@medplum/fhirtypes'
 import { type StagedOperation, type StagingContext, StagingFault } from '#arrival/mhd/staged.ts'
 import { idOf, stagedSubmission } from '#arrival/mhd/submission.ts'
 import { ArchiveError } from '#errors.ts'
-import type { DocumentOwner } from '#model/document.ts'
+import type { DocumentOwner, StoredDocument } from '#model/document.ts'
 import type { DecisionCause, DocumentDesk } from '#model/document-desk.ts'
 import type { FhirWrite } from '#model/fhir-store.ts'
 import { EVERYTHING } from '#model/visibility.ts'
-import { issuerOfSystem } from '#security/issuer-systems.ts'
 import type { Json } from '#standards/fhir/xml-write.ts'
 import { indexedOf } from './indexed.ts'
 import type { FhirSources } from './kind.ts'
-import { FhirFault } from './outcome.ts'
+import { knownPatient, ownerOf } from './known-patient.ts'
+import { FhirFault, note } from './outcome.ts'
 import { type Asker, type FhirSearch, referenceTo } from './search.ts'
 
 const DOCUMENT_TYPES = ['DocumentReference', 'List', 'Binary']
@@ -25,6 +25,14 @@ export interface CommitTools {
   readonly cause: DecisionCause
   /** Required metadata must be there: comprehensive MHD. */
   readonly complete: boolean
+  /** Told of what is worth saying about a resource, by the reference it was staged under. */
+  tell(reference: string, note: CommitNote): void
+}
+
+export interface CommitNote {
+  /** It was kept before: nothing new was made. */
+  readonly already: boolean
+  readonly outcome?: OperationOutcome
 }
 
 /**
@@ -48,13 +56,19 @@ export async function commitStaged(
     )
     const receipt = await tools.desk.submit(submission)
     if (receipt.is === 'refused') throw new FhirFault(statusOf(receipt.faults[0]?.code), problemsOf(receipt.faults))
-    for (const { label, document } of receipt.documents) {
+    for (const { label, document, duplicate } of receipt.documents) {
       done.set(`DocumentReference/${label}`, `DocumentReference/${document.entryUuid}`)
+      tools.tell(`DocumentReference/${label}`, noteOf(document, duplicate))
       const reference = staged.get(`DocumentReference/${label}`) as DocumentReference | undefined
       const url = reference?.content?.[0]?.attachment?.url
-      if (url !== undefined) done.set(url, `Binary/${document.entryUuid}`)
+      if (url === undefined) continue
+      done.set(url, `Binary/${document.entryUuid}`)
+      tools.tell(url, { already: duplicate })
     }
-    for (const { label, list } of receipt.lists) done.set(`List/${label}`, `List/${list.id}`)
+    for (const { label, list } of receipt.lists) {
+      done.set(`List/${label}`, `List/${list.id}`)
+      tools.tell(`List/${label}`, { already: list.id !== label })
+    }
   } catch (error) {
     if (error instanceof StagingFault) throw new FhirFault(error.status, error.problems)
     throw error
@@ -68,6 +82,13 @@ export async function commitStaged(
     if (now !== undefined) found.set(reference, now)
   }
   return found
+}
+
+function noteOf({ missing }: StoredDocument, already: boolean): CommitNote {
+  if (already) return { already, outcome: note('information', 'duplicate', 'this document was kept before') }
+  if (missing.length === 0) return { already }
+  const text = `kept; on the metadata worklist, because nobody said: ${missing.join(', ')}`
+  return { already, outcome: note('warning', 'incomplete', text) }
 }
 
 function isDocument({ resourceType }: Resource): boolean {
@@ -125,32 +146,10 @@ function contextOf(
   const visibility = documents === 'forbidden' || documents.sees === 'nothing' ? EVERYTHING : documents
   const issuers = sources.issuers()
   async function patient(reference: Reference): Promise<DocumentOwner | undefined> {
-    const id = idOf(reference, 'Patient')
-    const said = staged.get(`Patient/${id}`)
-    const identifier = said?.resourceType === 'Patient' ? said.identifier?.[0] : reference.identifier
-    const asked =
-      id !== undefined && said === undefined
-        ? { ids: [id] }
-        : identifier?.value === undefined
-          ? undefined
-          : {
-              identifiers: [
-                {
-                  issuer: identifier.system === undefined ? '' : issuerOfSystem(issuers, identifier.system),
-                  id: identifier.value,
-                },
-              ],
-            }
-    if (asked === undefined) return undefined
-    const { items } = sources.fhir.patients({ ...asked, limit: 2 }, EVERYTHING)
-    const [row] = items
-    if (row === undefined) return undefined
-    return {
-      by: 'identifier',
-      issuer: row.patient.issuer,
-      id: row.patient.id,
-      issuerAssumed: row.patient.issuerAssumed,
-    }
+    const said = staged.get(`Patient/${idOf(reference, 'Patient')}`)
+    const [identifier] = said?.resourceType === 'Patient' ? (said.identifier ?? []) : []
+    const row = knownPatient(sources, asker.origin, identifier === undefined ? reference : { identifier })
+    return row === undefined ? undefined : ownerOf(row)
   }
   return {
     provenance,

@@ -33,9 +33,10 @@ function outcomeOf(issue: readonly OperationOutcomeIssue[]): OperationOutcome {
 
 export function problemsOutcome(problems: readonly Problem[]): OperationOutcome {
   return outcomeOf(
-    problems.map(({ severity, code, expression, detail }) => ({
+    problems.map(({ severity, code, expression, detail, codes }) => ({
       severity,
       code,
+      ...(codes === undefined ? {} : { details: { coding: codes.map((one) => ({ ...one })), text: detail } }),
       diagnostics: detail,
       ...(expression === '' ? {} : { expression: [expression] }),
     })),

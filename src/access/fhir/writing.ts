@@ -14,9 +14,11 @@ import type { ErrorLog } from '../http-server-problem.ts'
 import { type FhirAsked, fhirAsked, idAsked } from './asking.ts'
 import { readJsonPatch, readResource } from './body.ts'
 import { type Bundled, preparedBundle } from './bundle.ts'
-import { commitStaged } from './commit.ts'
+import { type CommitNote, commitStaged } from './commit.ts'
 import type { FhirSources } from './kind.ts'
+import { knownPatient } from './known-patient.ts'
 import { FhirFault, tellFailure } from './outcome.ts'
+import { providedBundle } from './provided.ts'
 import { StagingRepository } from './repository.ts'
 import { type FhirSearch, referenceTo } from './search.ts'
 
@@ -53,6 +55,7 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
     request: FhirAsked,
     locate: (type: string, id: string | undefined) => string,
     complete: boolean,
+    notes: Map<string, CommitNote>,
   ) {
     const { asked, asker, base } = request
     const left: string[] = []
@@ -71,6 +74,7 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
       commit: (operations) =>
         commitStaged(operations, {
           ...{ sources, search, desk, asker, complete },
+          tell: (reference, note) => void notes.set(reference, note),
           provenance: {
             door: 'fhir',
             peer: null,
@@ -93,7 +97,8 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
     of: Pick<FhirRequest, 'method' | 'url' | 'body'>,
   ): Promise<unknown> {
     const request = fhirAsked(asked, reply)
-    const repository = repositoryFor(request, () => type, false)
+    const notes = new Map<string, CommitNote>()
+    const repository = repositoryFor(request, () => type, false, notes)
     const { headers } = asked
     const [outcome, staged] = await router.handleRequest(
       { ...of, pathname: '', params: {}, query: {}, headers, config: { transactions: true } },
@@ -102,8 +107,10 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
     if (!isOk(outcome)) throw STATUSES.has(outcome) ? new FhirOutcome(statusOf(outcome), outcome) : refused(outcome)
     if (staged === undefined) return reply.code(204).send()
     const resource = repository.done(referenceTo(staged)) ?? staged
-    const status = statusOf(outcome)
-    if (status === 201) {
+    // What was kept before is not created again.
+    const already = notes.get(referenceTo(staged))?.already === true
+    const status = already ? 200 : statusOf(outcome)
+    if (already || status === 201) {
       const { versionId } = resource.meta ?? {}
       reply.header('location', `${request.base}/${referenceTo(resource)}/_history/${versionId}`)
     }
@@ -155,14 +162,19 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
     /** POST to the root: batch or transaction. A transaction is kept as a whole or not at all. */
     async bundle(asked: Asked<unknown>, reply: FastifyReply): Promise<unknown> {
       const request = fhirAsked(asked, reply)
-      const { resource } = await readResource(asked, jsonDepth)
+      const { resource, format } = await readResource(asked, jsonDepth)
       mustBe(resource, 'Bundle')
       const understood = { modifierExtensions: honoured(policyOf(asked)) }
       const problems = problemsOf(resource, understood).filter(({ severity }) => severity === 'error')
       if (problems.length > 0) throw new FhirFault(400, problems)
-      const bundle = resource as unknown as Bundle
-      const prepared: Bundled = await preparedBundle(bundle, search, request.asker)
-      const repository = repositoryFor(request, prepared.locate, prepared.complete)
+      const provided = await providedBundle(resource as unknown as Bundle, format, async (reference) => {
+        const row = knownPatient(sources, request.asker.origin, reference)
+        return row === undefined ? undefined : `Patient/${row.patient.patientId}`
+      })
+      const bundle = provided?.bundle ?? (resource as unknown as Bundle)
+      const prepared: Bundled = await preparedBundle(bundle, search, request.asker, provided?.positions)
+      const notes = new Map<string, CommitNote>()
+      const repository = repositoryFor(request, prepared.locate, prepared.complete, notes)
       const { headers } = asked
       const [outcome, answer] = await router.handleRequest(
         {
@@ -180,29 +192,38 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
       if (!isOk(outcome)) throw STATUSES.has(outcome) ? new FhirOutcome(statusOf(outcome), outcome) : refused(outcome)
       const whole = /return\s*=\s*representation/i.test(String(headers['prefer'] ?? ''))
       const entries = (answer as Bundle).entry ?? []
-      const entry = entries.map((one, i) => answered(one, prepared.methods[i] ?? 'GET', repository, whole))
+      const done = entries.map((one, i) => answered(one, prepared.methods[i] ?? 'GET', repository, notes, whole))
+      const entry = provided?.answers(done) ?? done
       return send(request, { resourceType: 'Bundle', type: (answer as Bundle).type, entry } as Bundle)
     },
   }
 
   /** The entry of an answer: where it is now, in which version. */
-  function answered(one: BundleEntry, method: string, repository: StagingRepository, whole: boolean): BundleEntry {
+  function answered(
+    one: BundleEntry,
+    method: string,
+    repository: StagingRepository,
+    notes: ReadonlyMap<string, CommitNote>,
+    whole: boolean,
+  ): BundleEntry {
     const { outcome } = one.response ?? {}
     const told = outcome as OperationOutcome | undefined
     if (told !== undefined && !isOk(told)) return { response: { status: String(statusOf(told)), outcome: told } }
     const status = told === undefined ? (one.response?.status ?? '200') : String(statusOf(told))
     const staged = one.resource
     if (staged === undefined) return { response: { status: method === 'DELETE' ? '204' : status } }
+    const note = notes.get(referenceTo(staged))
     const resource = repository.done(referenceTo(staged)) ?? staged
     const { versionId, lastUpdated } = resource.meta ?? {}
     const isRead = method === 'GET'
     return {
       ...(whole || isRead ? { resource } : {}),
       response: {
-        status,
+        status: note?.already === true ? '200' : status,
         ...(isRead || versionId === undefined ? {} : { location: `${referenceTo(resource)}/_history/${versionId}` }),
         ...(versionId === undefined ? {} : { etag: `W/"${versionId}"` }),
         ...(lastUpdated === undefined ? {} : { lastModified: lastUpdated }),
+        ...(note?.outcome === undefined ? {} : { outcome: note.outcome }),
       },
     }
   }
@@ -218,6 +239,9 @@ class FhirOutcome extends FhirFault {
         code,
         expression: expression?.[0] ?? '',
         detail: diagnostics ?? details?.text ?? '',
+        ...(details?.coding === undefined
+          ? {}
+          : { codes: details.coding.map(({ system, code = '' }) => ({ ...(system && { system }), code })) }),
       })),
     )
   }

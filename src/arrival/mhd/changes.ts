@@ -2,8 +2,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { DocumentReference, List } from '@medplum/fhirtypes'
 import type { DocumentList, DocumentMetadata, StoredDocument } from '#model/document.ts'
-import type { DocumentDecision } from '#model/document-desk.ts'
+import type { DocumentDecision, SubmittedList } from '#model/document-desk.ts'
 import type { Problem } from '#standards/fhir/validate.ts'
+import { told } from './problem.ts'
 import { readMetadata } from './read-document.ts'
 import { itemsOf } from './read-list.ts'
 import type { StagingContext } from './staged.ts'
@@ -88,33 +89,49 @@ const LIST_STATUS: { readonly [status: string]: DocumentList['status'] } = {
   'entered-in-error': 'entered-in-error',
 }
 
-/** Title and entries of a folder, and the status of any list. */
+export interface ListChange {
+  readonly decisions: readonly DocumentDecision[]
+  /** The new state, where it holds documents that come with it. */
+  readonly lists: readonly SubmittedList[]
+  readonly problems: readonly Problem[]
+}
+
+/**
+ * Title and entries of a folder, and the status of any list.
+ * @param labels of documents that come in the same submission
+ */
 export async function listChange(
   kept: DocumentList,
   after: List,
   context: StagingContext,
   place: string,
-  problems: Problem[],
-): Promise<readonly DocumentDecision[]> {
+  labels: ReadonlySet<string>,
+): Promise<ListChange> {
+  const problems: Problem[] = []
   const status = LIST_STATUS[after.status ?? ''] ?? kept.status
   const items: DocumentList['items'][number][] = []
-  for (const [i, identifier] of itemsOf(after).entries()) {
+  const asked = itemsOf(after)
+  for (const [i, identifier] of asked.entries()) {
+    if (labels.has(identifier)) continue
     const document = await context.document(identifier)
     const list = document === undefined ? await context.list(identifier) : undefined
     if (document !== undefined) items.push({ is: 'document', id: document.objectId })
     else if (list !== undefined) items.push({ is: 'list', id: list.id })
-    else {
-      const detail = `${identifier} is not here`
-      problems.push({ severity: 'error', code: 'not-found', expression: `${place}.entry[${i}].item`, detail })
-    }
+    else problems.push(told('document.reference', `${place}.entry[${i}].item`, `${identifier} is not here`))
   }
   const title = after.title ?? null
-  const changed = !isDeepStrictEqual(items, kept.items) || title !== kept.title
-  if (!changed) return status === kept.status ? [] : [{ is: 'list-status', listId: kept.id, status }]
+  const isNew = asked.some((identifier) => labels.has(identifier))
+  const changed = isNew || !isDeepStrictEqual(items, kept.items) || title !== kept.title
+  if (!changed) {
+    const decisions: DocumentDecision[] = [{ is: 'list-status', listId: kept.id, status }]
+    return { decisions: status === kept.status ? [] : decisions, lists: [], problems }
+  }
   if (kept.kind === 'submission-set') {
     const detail = 'a submission set says what was sent: only its status changes'
     problems.push({ severity: 'error', code: 'business-rule', expression: place, detail })
-    return []
+    return { decisions: [], lists: [], problems }
   }
-  return [{ is: 'list', list: { ...kept, title, items, status } }]
+  if (!isNew) return { decisions: [{ is: 'list', list: { ...kept, title, items, status } }], lists: [], problems }
+  const { patientId: _patient, version: _version, lastUpdated: _updated, ...said } = kept
+  return { decisions: [], lists: [{ ...said, label: kept.id, owner: null, title, status, items: asked }], problems }
 }

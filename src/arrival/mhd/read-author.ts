@@ -3,7 +3,8 @@ import type { DocumentAuthor } from '#model/document.ts'
 import { issuerOfSystem } from '#security/issuer-systems.ts'
 import type { StagingContext } from './staged.ts'
 
-const NOBODY: DocumentAuthor = {
+/** An author of whom nothing is said. */
+export const NOBODY: DocumentAuthor = {
   ...{ person: null, identifier: null, institution: null, role: null, specialty: null, telecom: null, device: null },
 }
 

@@ -1,21 +1,14 @@
-import type { Extension, List } from '@medplum/fhirtypes'
-import type { Code, DocumentOwner } from '#model/document.ts'
+import type { List } from '@medplum/fhirtypes'
+import type { Code, DocumentAuthor, DocumentOwner } from '#model/document.ts'
 import type { SubmittedList } from '#model/document-desk.ts'
 import type { Problem } from '#standards/fhir/validate.ts'
-import { readAuthor } from './read-author.ts'
+import { isListType, mhdExtension } from './canonical.ts'
+import { NOBODY, readAuthor } from './read-author.ts'
 import type { StagingContext } from './staged.ts'
-
-/** IHE has moved from http to https: senders write either. services.md C.6. */
-const MHD = /^https?:\/\/(profiles\.)?ihe\.net\/(ITI\/MHD\/StructureDefinition|fhir\/StructureDefinition)\//i
-
-/** Name of an MHD extension, whichever way it is spelt. */
-function mhdName({ url }: Extension): string | undefined {
-  return MHD.test(url ?? '') ? url?.replace(MHD, '').replace(/^ihe-/i, '') : undefined
-}
 
 /** What a List is: a submission set or a folder; null for any other list, which is not kept here. */
 export function listKindOf(list: List): SubmittedList['kind'] | null {
-  const codes = (list.code?.coding ?? []).map(({ code }) => code)
+  const codes = (list.code?.coding ?? []).filter(({ system }) => isListType(system)).map(({ code }) => code)
   if (codes.includes('submissionset')) return 'submission-set'
   return codes.includes('folder') ? 'folder' : null
 }
@@ -40,16 +33,16 @@ export async function readList(
     const detail = 'only submission sets and folders are kept (code of MHDlistTypes)'
     problems.push({ severity: 'error', code: 'not-supported', expression: `${at}.code`, detail })
   }
-  const extensions = new Map((list.extension ?? []).map((extension) => [mhdName(extension), extension]))
+  const extensions = new Map((list.extension ?? []).map((extension) => [mhdExtension(extension), extension]))
   const codes = (list.extension ?? [])
-    .filter((extension) => mhdName(extension) === 'designationType')
+    .filter((extension) => mhdExtension(extension) === 'designationType')
     .flatMap(({ valueCodeableConcept }) =>
       (valueCodeableConcept?.coding ?? []).flatMap(({ code, system = '', display = '' }): Code[] =>
         code === undefined ? [] : [{ code, system, display }],
       ),
     )
   const recipients = (list.extension ?? [])
-    .filter((extension) => mhdName(extension) === 'intendedRecipient')
+    .filter((extension) => mhdExtension(extension) === 'intendedRecipient')
     .map(({ valueReference }) => valueReference)
   const named = await Promise.all(
     recipients.map(async (reference) => {
@@ -61,9 +54,12 @@ export async function readList(
     }),
   )
   const author = list.source === undefined ? null : await readAuthor(list.source, list.contained ?? [], context)
+  const organisation = list.source?.extension?.find((extension) => mhdExtension(extension) === 'authorOrg')
+  const { valueReference: of } = organisation ?? {}
+  const institution = of === undefined ? null : await readAuthor(of, list.contained ?? [], context)
   const identifiers = list.identifier ?? []
   const unique = identifiers.find(({ use }) => use === 'usual') ?? identifiers.find(({ use }) => use !== 'official')
-  const unread = (list.extension ?? []).filter((extension) => mhdName(extension) === undefined)
+  const unread = (list.extension ?? []).filter((extension) => mhdExtension(extension) === undefined)
   return {
     label: list.id ?? '',
     ...(list.id === undefined ? {} : { id: list.id }),
@@ -74,11 +70,17 @@ export async function readList(
     comments: list.note?.[0]?.text ?? null,
     status: 'current',
     codes,
-    authors: author === null ? [] : [author],
+    authors: joined(author, institution?.institution ?? null),
     intendedRecipients: named.filter((name) => name !== null),
     time: list.date ?? context.provenance.time,
     extra: unread.length === 0 ? {} : { fhirExtension: unread },
     owner,
     items: itemsOf(list),
   }
+}
+
+/** Who submitted, with the organisation that MHD keeps in an extension of its own. */
+function joined(author: DocumentAuthor | null, institution: string | null): DocumentAuthor[] {
+  if (institution === null) return author === null ? [] : [author]
+  return [{ ...(author ?? NOBODY), institution }]
 }

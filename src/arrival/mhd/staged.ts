@@ -20,7 +20,7 @@ export interface StagedOperation {
 export interface StagingContext {
   readonly provenance: Provenance
   readonly issuers: Issuers
-  /** A patient that is known, by `Patient/id` or an identifier. */
+  /** A patient that is known, by `Patient/id` of this archive or an identifier; undefined also when it could be several. */
   patient(reference: Reference): Promise<DocumentOwner | undefined>
   /** By entryUUID, uniqueId or any identifier. */
   document(identifier: string): Promise<StoredDocument | undefined>

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { DocumentList, DocumentOwner } from '#model/document.ts'
 import type { Database } from './database.ts'
 import { authorWords } from './document-codes.ts'
@@ -30,6 +31,8 @@ export function createListStore(db: Database, patientKey: (owner: DocumentOwner 
         ...[list.sourceId, list.time, lastUpdated, JSON.stringify(body)],
       ).rowid
     } else {
+      // Said again as it is: no new state.
+      if (isDeepStrictEqual(JSON.parse(kept.body), JSON.parse(JSON.stringify(body)))) return
       key = kept.key
       const former = findList(list.id)
       db.run(

@@ -10,6 +10,8 @@ export interface Problem {
   readonly code: OperationOutcomeIssue['code']
   readonly expression: string
   readonly detail: string
+  /** The same in the codes of others: OperationOutcome.issue.details. */
+  readonly codes?: readonly { readonly system?: string; readonly code: string }[]
 }
 
 export interface ValidationOptions {
