@@ -3,17 +3,23 @@
 // under an older Node it is started again with the pinned one, signals and exit status passed on.
 import { existsSync } from 'node:fs'
 import * as nodeModule from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { BUILT_MAIN, buildFolder } from './build-folder.js'
 
 const LEAST_MAJOR = 24
 const major = Number(process.versions.node.split('.')[0])
 
 if (major >= LEAST_MAJOR) {
-  // Stripped and compiled once per version of the sources: halves the time to the first answer.
-  const { directory } = nodeModule.enableCompileCache()
+  const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '')
+  const folder = process.env.DIPTYCH_BUILD === 'off' ? undefined : buildFolder(root)
+  delete process.env.DIPTYCH_BUILD // no setting of the archive
+  const built = folder !== undefined && existsSync(join(folder, BUILT_MAIN))
+  // Compiled once per version of the sources: halves the time to the first answer.
+  const { directory } = nodeModule.enableCompileCache(built ? join(folder, 'compiled') : undefined)
   // The environment is how worker threads learn of it: the writer loads half of the sources.
   if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= directory
-  const { main } = await import('../src/main.ts')
+  const { main } = await import(built ? pathToFileURL(join(folder, BUILT_MAIN)).href : '../src/main.ts')
   await main(process.argv.slice(2))
 } else {
   const { spawn } = await import('node:child_process')

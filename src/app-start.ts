@@ -18,6 +18,25 @@ export interface StartedWriter {
   readonly caller: Caller
 }
 
+/** The worker that loads already, until somebody starts it. */
+let loading: Worker | undefined
+
+/**
+ * Begins to load the writer before anything is known of the archive: it takes longer than all the rest of a start. It
+ * touches nothing until startWriter says where; a process that never does ends as if it were not there.
+ */
+export function loadWriter(): void {
+  loading ??= newWorker()
+  loading.unref()
+}
+
+function newWorker(): Worker {
+  return new Worker(new URL('./app-writer.ts', import.meta.url), {
+    // A small young generation: buffers handed over are given back soon instead of piling up as garbage.
+    resourceLimits: { maxYoungGenerationSizeMb: 16 },
+  })
+}
+
 /**
  * Makes the folders of an archive, starts the worker and waits until it says that it is ready, or why it is not.
  * @throws ArchiveError 'archive.newer', 'storage.damaged', 'archive.failed'
@@ -27,11 +46,10 @@ export function startWriter({ dataDirectory, config }: WriterOptions): Promise<S
     mkdirSync(join(dataDirectory, folder), { recursive: true, mode: 0o700 })
   }
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./app-writer.ts', import.meta.url), {
-      workerData: { dataDirectory, config },
-      // A small young generation: buffers handed over are given back soon instead of piling up as garbage.
-      resourceLimits: { maxYoungGenerationSizeMb: 16 },
-    })
+    const worker = loading ?? newWorker()
+    loading = undefined
+    worker.ref()
+    worker.postMessage({ dataDirectory, config })
     worker.once('message', (first: { ready: true } | { failed: { code: string; message: string } }) => {
       if ('failed' in first) {
         reject(

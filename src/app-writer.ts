@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort } from 'node:worker_threads'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import { createArrivedStudies } from '#index/sqlite/arrived-study.ts'
@@ -61,7 +61,7 @@ import { createCommitLane, type LaneAudit } from './intake/commit-lane.ts'
 import { createWalk, type Terms } from './intake.ts'
 import { type RemoteService, serveRemote } from './remote.ts'
 
-/** What the main thread hands the worker at its start. */
+/** What the main thread tells the worker first. */
 export interface WriterOptions {
   readonly dataDirectory: string
   readonly config: Config
@@ -362,18 +362,23 @@ function storeEvents(entry: LaneAudit): AuditEvent[] {
   return [stored, auditEvent(who, { ...about, kind: 'alert', outcome, detail: entry.alerts })]
 }
 
+async function begin(line: MessagePort, options: WriterOptions): Promise<void> {
+  try {
+    serveRemote(line, await start(options))
+    line.postMessage({ ready: true })
+  } catch (error) {
+    const code = error instanceof ArchiveError ? error.code : 'archive.failed'
+    const message =
+      error instanceof Error
+        ? error instanceof ArchiveError
+          ? error.message
+          : (error.stack ?? error.message)
+        : String(error)
+    line.postMessage({ failed: { code, message } })
+  }
+}
+
 const line = parentPort
 if (line === null) throw new TypeError('app-writer.ts runs as a worker')
-try {
-  serveRemote(line, await start(workerData as WriterOptions))
-  line.postMessage({ ready: true })
-} catch (error) {
-  const code = error instanceof ArchiveError ? error.code : 'archive.failed'
-  const message =
-    error instanceof Error
-      ? error instanceof ArchiveError
-        ? error.message
-        : (error.stack ?? error.message)
-      : String(error)
-  line.postMessage({ failed: { code, message } })
-}
+// Loaded before anything is known of the archive; what comes first says where it is.
+line.once('message', (options: WriterOptions) => void begin(line, options))

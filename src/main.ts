@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { ArchiveError } from '#errors.ts'
+import { loadWriter } from './app-start.ts'
 import { helpOf, helpOfAll, parseCommandLine } from './cli/arguments.ts'
 import { type Command, type ExitStatus, type Given, isSet, text, UsageError } from './cli/command.ts'
 import { Terminal } from './cli/terminal.ts'
@@ -15,7 +16,10 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function run(argv: readonly string[]): Promise<ExitStatus> {
   const [name, ...rest] = argv
   // The server answers sooner when it does not load what only other commands need.
-  if (name === 'serve') return start((await import('./cli/commands/serve.ts')).serveCommand, rest)
+  if (name === 'serve') {
+    loadWriter()
+    return start((await import('./cli/commands/serve.ts')).serveCommand, rest)
+  }
   const { commands } = await import('./cli/commands.ts')
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(`${helpOfAll(commands, version())}\n`)

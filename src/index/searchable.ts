@@ -1,4 +1,4 @@
-import { tagOf, tagText } from '#standards/dicom/dictionary.ts'
+import { tagNamed, tagText } from '#standards/dicom/dictionary.ts'
 
 export type Level = 'study' | 'series' | 'instance'
 
@@ -135,7 +135,7 @@ const INSTANCE: readonly Declared[] = [
 
 function declared(level: Level, row: Declared): Searchable {
   const path = row.name.split('.').map((keyword) => {
-    const tag = tagOf(keyword)
+    const tag = tagNamed(keyword)
     if (tag === undefined) throw new RangeError(`${keyword} is not in the dictionary`)
     return tag
   })

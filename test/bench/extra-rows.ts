@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
+import { build } from '../../tools/build.ts'
 import { runCommand, startServer, temporaryDirectory } from '../live/server.ts'
 import { tinyObject } from '../live/tiny-object.ts'
 import type { Peer } from './orthanc.ts'
@@ -132,32 +133,45 @@ export async function importRow(files: number): Promise<Figures> {
   }
 }
 
-/** From the start of the process to its first answer. */
-export async function startRow(): Promise<Figures> {
+/**
+ * From the start of the process to its first answer, from the build that `npm start` makes and from the sources themselves,
+ * in turn. The first of each compiles and is left out. CPU is that of the process until the answer.
+ */
+export async function startRows(times: number): Promise<Figures[]> {
   const data = temporaryDirectory('start')
   try {
+    await build(join(import.meta.dirname, '../..'))
     await runCommand(['token', 'create', '--role', 'reader', '--data', data.path, '--json'])
-    const times: number[] = []
-    for (let i = 0; i < 5; i++) {
-      const began = performance.now()
-      const server = await startServer({ dataDirectory: data.path })
-      await fetch(`${server.url}/health/live`)
-      times.push(performance.now() - began)
-      await server.stop()
+    const rows = [
+      { row: 'start to first answer, built', built: true, taken: [] as { ms: number; cpu: number }[] },
+      { row: 'start to first answer, from the sources', built: false, taken: [] as { ms: number; cpu: number }[] },
+    ]
+    for (let i = 0; i <= times; i++) {
+      for (const { built, taken } of rows) {
+        const began = performance.now()
+        const server = await startServer({ dataDirectory: data.path, built })
+        await fetch(`${server.url}/health/live`)
+        taken.push({ ms: performance.now() - began, cpu: cpuSeconds(server.pid) * 1000 })
+        await server.stop()
+      }
     }
-    times.sort((a, b) => a - b)
-    return {
-      row: 'start to first answer',
-      peer: 'Diptych',
-      items: times.length,
-      seconds: times.reduce((a, b) => a + b, 0) / 1000,
-      perSecond: 1000 / (times[2] ?? 1),
-      cpuMsPerItem: 0,
-      p50Ms: times[2] ?? null,
-      p95Ms: times[4] ?? null,
-      memoryGrowthMB: 0,
-      failed: 0,
-    }
+    return rows.map(({ row, taken }) => {
+      const warm = taken.slice(1).map(({ ms }) => ms)
+      const sorted = warm.toSorted((a, b) => a - b)
+      const p50 = sorted[Math.floor(sorted.length / 2)] ?? 0
+      return {
+        row,
+        peer: 'Diptych',
+        items: warm.length,
+        seconds: warm.reduce((a, b) => a + b, 0) / 1000,
+        perSecond: 1000 / p50,
+        cpuMsPerItem: taken.slice(1).reduce((sum, { cpu }) => sum + cpu, 0) / warm.length,
+        p50Ms: p50,
+        p95Ms: sorted.at(-1) ?? null,
+        memoryGrowthMB: 0,
+        failed: 0,
+      }
+    })
   } finally {
     data.remove()
   }

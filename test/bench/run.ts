@@ -9,7 +9,7 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { startServer, temporaryDirectory } from '../live/server.ts'
-import { importRow, largeStoreRow, startRow } from './extra-rows.ts'
+import { importRow, largeStoreRow, startRows } from './extra-rows.ts'
 import { floorRow } from './floor-row.ts'
 import { orthancIsHere, type Peer, startOrthanc } from './orthanc.ts'
 import { queryFigures } from './query-rows.ts'
@@ -135,7 +135,7 @@ if (wanted('store floor')) {
 }
 if (wanted('query')) await queryFigures(scale, Math.round(Number(values.more) * scale), keep)
 if (wanted('import')) figures.push(await importRow(Math.round(10_000 * scale)))
-if (wanted('start')) figures.push(await startRow())
+if (wanted('start')) for (const row of await startRows(values.quick ? 5 : 15)) keep(row)
 
 if (values.json) {
   for (const one of figures) process.stdout.write(`${JSON.stringify(one)}\n`)

@@ -26,6 +26,8 @@ export interface LiveServer {
 
 const root = join(import.meta.dirname, '../..')
 
+const FROM_SOURCES = { DIPTYCH_BUILD: 'off' }
+
 export function temporaryDirectory(name: string): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), `diptych-${name}-`))
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) }
@@ -36,6 +38,8 @@ export async function startServer(options: {
   readonly dataDirectory: string
   readonly open?: boolean
   readonly env?: NodeJS.ProcessEnv
+  /** Run from the build, which must be there; else the sources themselves are run. */
+  readonly built?: boolean
   readonly args?: readonly string[]
 }): Promise<LiveServer> {
   const args = [
@@ -54,7 +58,7 @@ export async function startServer(options: {
   if (options.open ?? true) args.push('--open')
   const child: ChildProcess = spawn(process.execPath, [...args, ...(options.args ?? [])], {
     cwd: root,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...(options.built === true ? {} : FROM_SOURCES), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let errors = ''
@@ -123,7 +127,7 @@ export function runCommand(
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['bin/diptych.js', ...args], {
       cwd: root,
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...FROM_SOURCES, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let [stdout, stderr] = ['', '']

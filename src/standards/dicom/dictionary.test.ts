@@ -6,6 +6,7 @@ import {
   isKnownPrivateCreator,
   isUsOrSs,
   lookup,
+  tagNamed,
   tagOf,
   tagText,
   vrOf,
@@ -107,4 +108,21 @@ test('dictionary: the checked-in files are what the tool makes', () => {
   const tool = join(import.meta.dirname, '../../../tools/generate-dictionary.ts')
   const { status, stderr } = spawnSync(process.execPath, [tool, '--check'], { encoding: 'utf8' })
   assert.equal(status, 0, stderr)
+})
+
+test('a keyword looked for alone is the same attribute as in the whole dictionary', () => {
+  for (const [keyword, tag] of [
+    ['PatientID', 0x00100020],
+    ['SequenceDelimitationItem', 0xfffee0dd],
+    ['CommandGroupLength', 0],
+    ['NoSuchKeyword', undefined],
+    ['PatientI', undefined],
+    ['', undefined],
+  ] as const) {
+    if (keyword !== 'CommandGroupLength') assert.equal(tagNamed(keyword), tagOf(keyword), keyword)
+    assert.equal(tagNamed(keyword), tag, keyword)
+  }
+  const keywords = [...Array(0xafff).keys()].flatMap((element) => lookup(0x00400000 + element)?.keyword ?? [])
+  assert.ok(keywords.length > 200)
+  for (const keyword of keywords) if (keyword !== '') assert.equal(tagNamed(keyword), tagOf(keyword), keyword)
 })

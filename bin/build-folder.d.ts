@@ -1,0 +1,2 @@
+export const BUILT_MAIN: string
+export function buildFolder(root: string): string | undefined
