@@ -1,11 +1,13 @@
 /** The document panel put together inside the writer worker: its walk, its desk, and what the journal says of it. */
 
 import { hash } from 'node:crypto'
+import type { ReportDesk } from '#arrival/hl7v2/report-filing.ts'
 import { ArchiveError } from '#errors.ts'
 import type { Database } from '#index/sqlite/database.ts'
 import { createDocumentStore } from '#index/sqlite/document-store.ts'
 import { createFhirResourceStore } from '#index/sqlite/fhir-resources.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
+import { createReportStore } from '#index/sqlite/report-store.ts'
 import { createStudyFacts } from '#index/sqlite/study-facts.ts'
 import type { Arrival, OpenArrival, Provenance, Receipt } from '#model/arrival.ts'
 import type { DocumentDesk, Submission } from '#model/document-desk.ts'
@@ -64,6 +66,8 @@ export interface DocumentSurroundings
 export interface Documents {
   readonly desk: DocumentDesk
   readonly store: DocumentStore
+  /** The same walk for documents that come in HL7 v2 messages. */
+  readonly reports: ReportDesk
   /** The walk of held originals, which may be documents: those go to the document panel. */
   readonly walk: Pick<Walk, 'judge' | 'receive' | 'restore'>
 }
@@ -78,6 +82,7 @@ export function createDocuments(around: DocumentSurroundings): Documents {
     studies: createStudyFacts(db),
     terms,
     originatorOf: (provenance) => around.termsFor(provenance).originator,
+    survivorOf: (owner) => store.survivorOf(owner),
   })
 
   async function screened(arrival: OpenArrival, released: boolean): Promise<Screened> {
@@ -133,6 +138,7 @@ export function createDocuments(around: DocumentSurroundings): Documents {
     },
   }
   const submissions = createSubmissions({ ...tools, screen: (arrival) => screened(arrival, false) })
+  const reports = createReportStore(db)
   const released = createSubmissions({ ...tools, screen: (arrival) => screened(arrival, true) })
   const decisions = createDocumentDesk({
     ...{ store, journal, commit, exclusively },
@@ -179,6 +185,16 @@ export function createDocuments(around: DocumentSurroundings): Documents {
 
   return {
     store,
+    reports: {
+      ...{ screened: submissions.screened, refuseScreened: submissions.refuseScreened, keep: submissions.keep },
+      ...{ store, reports, changed: (objectIds) => around.changed(objectIds) },
+      known: {
+        ...{ versions: reports.versions, withdrawnAt: reports.withdrawnAt },
+        document: (objectId) => store.document(objectId),
+        isKnown: (uniqueId) => store.known(uniqueId) !== undefined,
+        survivorOf: (owner) => store.survivorOf(owner),
+      },
+    },
     desk: { ...decisions, submit: (submission) => submissions.submit(named(submission)) },
     walk: {
       judge: (arrival) => around.walk.judge(isDocument(arrival) ? asDocument(arrival) : arrival),

@@ -26,7 +26,10 @@ export function serveHl7(archive: Archive, log: ErrorLog): Promise<Hl7Server | n
 
 /** What the desk needs of the worker it runs in. */
 export interface DeskSurroundings
-  extends Pick<MessageDeskTools, 'store' | 'ledger' | 'journal' | 'commit' | 'exclusively' | 'wake' | 'onFault'> {
+  extends Pick<
+    MessageDeskTools,
+    'store' | 'ledger' | 'journal' | 'commit' | 'exclusively' | 'reports' | 'wake' | 'onFault'
+  > {
   readonly config: Config
   readonly identities: IdentityReader
   readonly security: Pick<SecurityReader, 'settings' | 'settingsVersion' | 'originators'>

@@ -12,6 +12,7 @@ import { highestNumbers } from '#index/sqlite/lost-rows.ts'
 import { createMessageStore } from '#index/sqlite/message-store.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import { createPlacementStore } from '#index/sqlite/placement-store.ts'
+import { createReportStore } from '#index/sqlite/report-store.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import { overlaidStudies } from '#index/sqlite/stale-studies.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
@@ -146,6 +147,7 @@ export async function rebuildArchive(
     const decisions = {
       ledger: writer.ledger,
       messages: createMessageStore(db),
+      reports: createReportStore(db),
       documents,
       fhir: createFhirResourceStore(db),
       placement: createPlacementStore(db),

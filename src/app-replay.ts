@@ -5,6 +5,7 @@ import type { FhirResourceStore } from '#model/fhir-store.ts'
 import type { ImportItem } from '#model/identity.ts'
 import type { IdentityLedger } from '#model/identity-ledger.ts'
 import type { MessageStore } from '#model/message.ts'
+import type { ReportStore } from '#model/report.ts'
 import { replayFhir } from '#operations/alongside.ts'
 import { ledgerEntries } from '#operations/identity-desk.ts'
 import type { PlacementBook } from '#operations/placement-desk.ts'
@@ -16,6 +17,7 @@ import { replayPlacement } from './app-placement.ts'
 export interface ReplayTools {
   readonly ledger: Pick<IdentityLedger, 'apply' | 'putImportItem'>
   readonly messages: Pick<MessageStore, 'add'>
+  readonly reports: Pick<ReportStore, 'withdraw'>
   readonly documents: DocumentStore
   readonly fhir: Pick<FhirResourceStore, 'apply'>
   readonly placement: PlacementBook
@@ -25,7 +27,10 @@ export interface ReplayTools {
  * Carries out one entry, in the order they were taken. Kinds that concern what segments do not hold (the register of
  * held objects, which is taken over) change nothing.
  */
-export function replay({ ledger, messages, documents, fhir, placement }: ReplayTools, entry: PlacedEntry): void {
+export function replay(
+  { ledger, messages, reports, documents, fhir, placement }: ReplayTools,
+  entry: PlacedEntry,
+): void {
   const decided = ledgerEntries(entry)
   if (decided !== undefined) ledger.apply(decided)
   const message = messageOf(entry)
@@ -38,6 +43,7 @@ export function replay({ ledger, messages, documents, fhir, placement }: ReplayT
       made.map(({ id }) => id),
       entry.location,
     )
+    for (const withdrawal of message.withdrawals ?? []) reports.withdraw(withdrawal)
   }
   replayDocuments(documents, entry)
   replayFhir(fhir, entry)

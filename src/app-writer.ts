@@ -276,6 +276,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     config,
     store: messageStore,
     ledger: writer.ledger,
+    reports: documents.reports,
     identities: createIdentityReader(db),
     journal,
     commit,

@@ -1,6 +1,8 @@
 /** A member of a submission, and what is told of it: record of its arrival, receipt, held row. */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, hash, randomUUID } from 'node:crypto'
+import { ArchiveError } from '#errors.ts'
 import type { ArrivalRecord, Receipt } from '#model/arrival.ts'
+import type { DocumentOwner } from '#model/document.ts'
 import type { SubmittedDocument } from '#model/document-desk.ts'
 import type { HeldRow } from '#model/quarantine.ts'
 import type { Screened } from '#screening/screened.ts'
@@ -91,4 +93,20 @@ export async function sha1Of(source: ByteSource): Promise<string> {
     await new Promise<void>((resolve) => setImmediate(resolve))
   }
   return sha1.digest('hex')
+}
+
+export function isClean({ verdict }: Screened): boolean {
+  return verdict === 'accept'
+}
+
+/** The same bytes of the same owner are the same document, however often they come. */
+export function derivedId(sha256: string, owner: DocumentOwner | null): string {
+  const whose = owner === null ? '' : owner.by === 'study' ? owner.studyInstanceUID : `${owner.issuer}\u0000${owner.id}`
+  const digest = hash('sha256', `${sha256}\u0000${whose}`, 'hex')
+  return `urn:oid:2.25.${BigInt(`0x${digest.slice(0, 32)}`)}`
+}
+
+export function needed<T>(value: T | undefined): T {
+  if (value === undefined) throw new ArchiveError('archive.failed', 'what was written cannot be found')
+  return value
 }

@@ -3,7 +3,6 @@
  * append, one flush and one transaction for a whole submission, so that no crash leaves half of a set.
  */
 import { hash, randomUUID } from 'node:crypto'
-import { ArchiveError } from '#errors.ts'
 import type { Location, Placement } from '#model/archive-object.ts'
 import type { ArrivalRecord, ArrivedBytes, OpenArrival, Provenance, Receipt } from '#model/arrival.ts'
 import type {
@@ -31,7 +30,18 @@ import type { ByteSource } from '#standards/byte-source.ts'
 import type { Decision, PlacedEntry } from '#storage/journal.ts'
 import { placeHead } from '#storage/spool.ts'
 import { resolveLists, resolveRelations } from './submission-links.ts'
-import { arrivalOf, heldRow, type Member, NOT_ALONE, receiptOf, sha1Of } from './submission-member.ts'
+import {
+  arrivalOf,
+  derivedId,
+  heldRow,
+  isClean,
+  type Member,
+  NOT_ALONE,
+  needed,
+  receiptOf,
+  sha1Of,
+} from './submission-member.ts'
+import type { Companion, SubmissionSteps } from './submission-steps.ts'
 
 /** Journal kind of what a submission says beside its documents: lists and relations. */
 export const SUBMISSION_KIND = 'submission'
@@ -102,9 +112,7 @@ interface Ready {
 }
 
 /** Makes the walk of submissions over the rooms' tools. */
-export function createSubmissions(tools: SubmissionTools): {
-  submit(submission: Submission): Promise<SubmissionReceipt>
-} {
+export function createSubmissions(tools: SubmissionTools): SubmissionSteps {
   async function submit(submission: Submission): Promise<SubmissionReceipt> {
     const members: Member[] = []
     try {
@@ -163,7 +171,11 @@ export function createSubmissions(tools: SubmissionTools): {
     return { is: 'refused', faults, receipts }
   }
 
-  async function keep(submission: Submission, members: readonly Member[]): Promise<SubmissionReceipt> {
+  async function keep(
+    submission: Submission,
+    members: readonly Member[],
+    companion?: Companion,
+  ): Promise<SubmissionReceipt> {
     const faults: SubmissionFault[] = []
     const warnings: SubmissionFault[] = []
     const ready: Ready[] = []
@@ -190,7 +202,9 @@ export function createSubmissions(tools: SubmissionTools): {
     }
     const says = lists.length > 0 || links.relations.length > 0
     const said = says ? [{ kind: SUBMISSION_KIND, payload }] : []
-    const { places, time } = await write(fresh, [...said, ...(beside?.decisions ?? [])])
+    const together = companion?.decisions(ids) ?? []
+    const { places, journal } = await write(fresh, [...said, ...(beside?.decisions ?? []), ...together])
+    const time = journal[0]?.time ?? new Date().toISOString()
     tools.commit(() => {
       for (const [i, { record }] of fresh.entries()) tools.store.add({ record, location: placeAt(places, i) })
       if (says) applySubmission(tools.store, payload, time)
@@ -207,6 +221,7 @@ export function createSubmissions(tools: SubmissionTools): {
           fresh.map(({ record }) => record),
           provenance,
         )
+      companion?.apply(journal.slice(journal.length - together.length))
     })
     return {
       is: 'kept',
@@ -323,6 +338,7 @@ export function createSubmissions(tools: SubmissionTools): {
       scan: member.screened.scan,
       placement: tools.place(told, submitted),
       time: new Date().toISOString(),
+      ...(statement.report === undefined ? {} : { report: statement.report }),
     }
     return { member, record, duplicateOf: kept?.objectId ?? null }
   }
@@ -331,7 +347,7 @@ export function createSubmissions(tools: SubmissionTools): {
   async function write(
     fresh: readonly Ready[],
     decisions: readonly Decision[],
-  ): Promise<{ places: readonly Location[]; time: string }> {
+  ): Promise<{ places: readonly Location[]; journal: readonly PlacedEntry[] }> {
     const places: Location[] = []
     const entries: { readonly at: number; readonly entries: readonly Entry[] }[] = []
     for (const [at, { member, record }] of fresh.entries()) {
@@ -349,10 +365,10 @@ export function createSubmissions(tools: SubmissionTools): {
     const all = entries.flatMap((one) => one.entries)
     const written = all.length + decisions.length === 0 ? null : await tools.appendWith(all, decisions)
     for (const [i, { at }] of entries.entries()) places[at] = needed(written?.places[2 * i])
-    return { places, time: written?.journal[0]?.time ?? new Date().toISOString() }
+    return { places, journal: written?.journal ?? [] }
   }
 
-  return { submit }
+  return { submit, screened, refuseScreened, keep }
 }
 
 /** Carries out what a submission says beside its documents; also when the journal is read again. */
@@ -368,22 +384,6 @@ export function applySubmission(store: DocumentStore, payload: SubmissionPayload
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-
-function isClean({ verdict }: Screened): boolean {
-  return verdict === 'accept'
-}
-
-/** The same bytes of the same owner are the same document, however often they come. */
-function derivedId(sha256: string, owner: DocumentOwner | null): string {
-  const whose = owner === null ? '' : owner.by === 'study' ? owner.studyInstanceUID : `${owner.issuer}\u0000${owner.id}`
-  const digest = hash('sha256', `${sha256}\u0000${whose}`, 'hex')
-  return `urn:oid:2.25.${BigInt(`0x${digest.slice(0, 32)}`)}`
-}
-
-function needed<T>(value: T | undefined): T {
-  if (value === undefined) throw new ArchiveError('archive.failed', 'what was written cannot be found')
-  return value
-}
 
 function placeAt(places: readonly Location[], i: number): Location {
   return needed(places[i])

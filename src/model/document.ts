@@ -5,6 +5,7 @@
 import type { Location, Placement } from './archive-object.ts'
 import type { ArrivalRecord } from './arrival.ts'
 import type { Finding, ScanReport, VerdictWord } from './finding.ts'
+import type { ReportVersion } from './report.ts'
 
 /** A coded value. `system` is a URI (`http://loinc.org`, `urn:oid:1.2.3`); OIDs and scheme names are mapped at doors. */
 export interface Code {
@@ -205,6 +206,8 @@ export interface DocumentRecord {
   readonly scan: ScanReport
   readonly placement: Placement
   readonly time: string
+  /** The report it is a version of, where it is one. */
+  readonly report?: ReportVersion
 }
 
 /** Owner as stated: (issuer, id); or whoever owns a study, now and later. */

@@ -1,6 +1,7 @@
 import type { BrokenFrame } from '#standards/hl7v2/mllp.ts'
 import type { Location } from './archive-object.ts'
 import type { LedgerDecision } from './identity.ts'
+import type { ReportWithdrawal } from './report.ts'
 
 /** A kept HL7 v2 message with its answer. Stored verbatim; services.md E.1. */
 export interface MessageRecord {
@@ -120,4 +121,6 @@ export interface MessageJournalPayload {
   /** Base64 of each acknowledgement: a resend gets the same. */
   readonly acknowledgements: readonly string[]
   readonly decisions: readonly LedgerDecision[]
+  /** Reports it took back. */
+  readonly withdrawals?: readonly ReportWithdrawal[]
 }

@@ -59,6 +59,7 @@ function context(
           ? undefined
           : ({ visits: [{ admissionId: 'V1', issuer: 'KIS', location: 'Ward 7^12' }] } as unknown as LedgerPatient),
     },
+    survivorOf: (owner) => (owner.by === 'study' ? 'local 1' : `${owner.issuer} ${owner.id}`),
     studies: {
       study: (uid) => (uid === '1.2.3' ? STUDY : undefined),
       ofAccession: (number) => (number === 'A1' ? STUDY : undefined),

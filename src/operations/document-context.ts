@@ -31,6 +31,8 @@ export interface ContextTools {
   readonly studies: StudyFactsReader
   terms(): DocumentTerms
   originatorOf(provenance: Provenance): Originator | null
+  /** Opaque id of who an owner lives on as; null when nobody knows them. */
+  survivorOf(owner: DocumentOwner): string | null
 }
 
 /** What surrounds one document. */
@@ -51,8 +53,13 @@ export function createDocumentContext(tools: ContextTools): ContextOf {
       terms.issuers.resolve({ namespaceId: '', universalId: authority })?.issuer ?? authority
     const content = contentVoice(source, nameIssuer)
     const references = [...(said.metadata.references ?? []), ...(content.says.references ?? [])]
-    const order = orderOf(tools, references, said.studyInstanceUID)
-    const study = studyOf(tools, said, references, order)
+    const order = mine(tools, said.owner, orderOf(tools, references, said.studyInstanceUID), ({ patient }) =>
+      by(patient),
+    )
+    const study = mine(tools, said.owner, studyOf(tools, said, references, order), ({ studyInstanceUID }) => ({
+      by: 'study',
+      studyInstanceUID,
+    }))
     const owner = said.owner ?? ownerOf(tools, terms, said, content, order, study, originator)
     const visit = visitOf(tools, owner, references, order)
     const voices: Voice[] = [
@@ -73,6 +80,27 @@ export function createDocumentContext(tools: ContextTools): ContextOf {
       ],
     }
   }
+}
+
+const by = ({ issuer, id }: PatientKey, issuerAssumed = false): DocumentOwner => ({
+  by: 'identifier',
+  issuer,
+  id,
+  issuerAssumed,
+})
+
+/** Where the sender says whose a document is, an order or study of somebody else says nothing about it. */
+function mine<T>(
+  { survivorOf }: ContextTools,
+  owner: DocumentOwner | undefined,
+  found: T | null,
+  whose: (found: T) => DocumentOwner,
+): T | null {
+  if (found === null || owner?.by !== 'identifier') return found
+  const other = whose(found)
+  if (other.by === 'identifier' && other.issuer === owner.issuer && other.id === owner.id) return found
+  const theirs = survivorOf(other)
+  return theirs === null || theirs === survivorOf(owner) ? found : null
 }
 
 /** An owner without an issuer gets the originator's, else the site's: assumed, and told so. */
@@ -126,12 +154,6 @@ function ownerOf(
   study: StudyFacts | null,
   originator: Originator | null,
 ): DocumentOwner | null {
-  const by = ({ issuer, id }: PatientKey, issuerAssumed = false): DocumentOwner => ({
-    by: 'identifier',
-    issuer,
-    id,
-    issuerAssumed,
-  })
   const { sourcePatient } = said.metadata
   if (sourcePatient != null && sourcePatient.id !== '') {
     return namedOwner(by({ issuer: sourcePatient.issuer, id: sourcePatient.id }), originator, terms)

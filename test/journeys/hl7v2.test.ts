@@ -84,9 +84,9 @@ const rows: { name: string; send: string; is: string; z?: string }[] = [
   { name: 'no numbers', send: message('ORM^O01', [pid('O1'), 'ORC|NW', 'OBR|1']), is: 'AE 101' },
   { name: 'OBR before ORC', send: message('ORM^O01', [pid('O1'), 'OBR|1']), is: 'AR 100' },
   {
-    name: 'results are kept',
+    name: 'results of no order',
     send: message('ORU^R01', [pid('1'), 'OBX|1|ED|||^application^pdf^Base64^AA==']),
-    is: 'AA',
+    is: 'AR 100',
   },
   {
     name: 'RP is kept and never fetched',
@@ -228,6 +228,12 @@ const REFUSED: { readonly [file: string]: string } = {
   'qbp.hl7': 'AR 200',
   'rsp.hl7': 'AR 200',
   'msg-02.hl7': 'AR 103',
+  // ED without data, and a replacement of what was never sent.
+  'MDM-T02-01.hl7': 'AE 101',
+  'MDM-T06-01.hl7': 'AE 101',
+  'MDM-T10-01.hl7': 'AE 101',
+  'MDM-T09-01.hl7': 'AE 204',
+  'msg-08.hl7': 'CE 101',
 }
 const ACCEPT_ONLY = ['MDM-T02-03.hl7', 'ORU-R01-01.hl7', 'oru-r01-25.hl7']
 const UNANSWERED = ['ADT-A40-01.hl7', 'ADT-A40-02.hl7']

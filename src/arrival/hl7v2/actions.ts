@@ -1,10 +1,15 @@
 import { Hl7Error } from '#standards/hl7v2/errors.ts'
 import { ADT_EVENTS, type AdtAction } from './adt.ts'
+import { MDM_EVENTS } from './mdm.ts'
+import { RESULT_EVENTS } from './oru.ts'
 
 /** What is done with a kind of message. */
 export type MessageAction =
   | { readonly is: 'adt'; readonly action: AdtAction }
   | { readonly is: 'order' }
+  /** Reports and documents are filed. */
+  | { readonly is: 'results' }
+  | { readonly is: 'document' }
   /** Accepted and kept as it came, with its identifiers searchable; nothing else happens. */
   | { readonly is: 'keep' }
   /** An acknowledgement of somebody: never answered, or two servers would thank each other for ever. */
@@ -18,8 +23,8 @@ export const ORDER_MESSAGES: readonly string[] = ['ORM^O01', 'OMI^O23', 'OMG^O19
  * would tell the sender that something was done: among others ADT events that move visits or accounts, and queries.
  */
 export const KEPT_MESSAGES: { readonly [type: string]: string } = {
-  ORU: 'results',
-  MDM: 'documents',
+  ORU: 'results of other events than are filed',
+  MDM: 'documents of other events than are filed',
   SIU: 'appointments',
   DFT: 'charges',
   BAR: 'accounts',
@@ -104,5 +109,7 @@ function actsOn(type: string, event: string): MessageAction | null {
     const row = Object.hasOwn(ADT_EVENTS, event) ? ADT_EVENTS[event] : undefined
     return row === undefined ? null : { is: 'adt', action: row.action }
   }
+  if (type === 'ORU') return event === '' || RESULT_EVENTS.includes(event) ? { is: 'results' } : null
+  if (type === 'MDM') return MDM_EVENTS.some((row) => row.event === event) ? { is: 'document' } : null
   return ORDER_MESSAGES.includes(`${type}^${event}`) ? { is: 'order' } : null
 }

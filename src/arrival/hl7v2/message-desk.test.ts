@@ -47,6 +47,21 @@ function openDesk() {
       db.transaction(fn)
     },
     exclusively: createTurns(),
+    reports: {
+      screened: () => assert.fail('no message here carries a document'),
+      refuseScreened: () => assert.fail(),
+      keep: () => assert.fail(),
+      store: { apply: () => assert.fail() },
+      reports: { withdraw: () => assert.fail() },
+      changed: () => assert.fail(),
+      known: {
+        versions: () => [],
+        withdrawnAt: () => null,
+        document: () => undefined,
+        isKnown: () => false,
+        survivorOf: () => null,
+      },
+    },
     wake: () => undefined,
     audit: () => undefined,
     terms: () => ({

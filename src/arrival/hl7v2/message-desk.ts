@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
-import { ArchiveError, failures } from '#errors.ts'
 import type { LedgerDecision, LedgerEntry } from '#model/identity.ts'
-import type { IdentityLedger, Refusal } from '#model/identity-ledger.ts'
+import type { IdentityLedger } from '#model/identity-ledger.ts'
 import {
   MESSAGE_KIND,
   type MessageAnswer,
@@ -12,16 +11,18 @@ import {
   type MessageStore,
 } from '#model/message.ts'
 import type { Originator } from '#model/settings.ts'
-import { acknowledge, codesFor, type Outcome, readHeader, wantedOf } from '#standards/hl7v2/acknowledge.ts'
+import { acknowledge, codesFor, type Outcome, wantedOf } from '#standards/hl7v2/acknowledge.ts'
 import type { Undeclared } from '#standards/hl7v2/character-set.ts'
-import { type Condition, Hl7Error } from '#standards/hl7v2/errors.ts'
+import type { Hl7Error } from '#standards/hl7v2/errors.ts'
 import type { Hl7Limits } from '#standards/hl7v2/limits.ts'
-import { type Hl7Message, parseMessage } from '#standards/hl7v2/message.ts'
+import type { Hl7Message } from '#standards/hl7v2/message.ts'
 import type { Journal, PlacedEntry } from '#storage/journal.ts'
-import { MessageGroups, type Names, type WaitingMessage } from './message-groups.ts'
-import { admitStranger, senderOf } from './sender.ts'
+import { failureOf, OurFault, told } from './message-faults.ts'
+import { MessageGroups, type WaitingMessage } from './message-groups.ts'
+import { identifiersOrNone, type Judged, type Ready, ready, saidBy, screenAhead, whoOf } from './message-judge.ts'
+import { type FiledIn, fileReports, hasEffect, type ReportDesk, type ScreenedReports } from './report-filing.ts'
 import type { KnownIdentities, MappingTerms } from './terms.ts'
-import { checkHeader, IDENTIFIERS_MAX, identifiersIn, typeOf, type Understood, understand } from './understand.ts'
+import { typeOf } from './understand.ts'
 
 /** Site settings and registers as they are now. */
 export interface DeskTerms {
@@ -54,20 +55,12 @@ export interface MessageDeskTools {
   /** In the transaction: what these decisions may have been waited for is looked at again. */
   wake(decisions: readonly LedgerDecision[]): void
   audit(event: MessageAudit): void
+  /** The walk of the documents that messages carry, and what is kept of reports. */
+  readonly reports: ReportDesk
   terms(): DeskTerms
   readonly limits: Hl7Limits
   readonly us: { readonly application: string; readonly facility: string }
   onFault(error: unknown, what: string): void
-}
-
-/** What is thought of a message before anything happens. */
-interface Judged {
-  readonly message: Hl7Message | null
-  readonly outcome: Outcome
-  readonly understood: Understood | null
-  /** False for a sender nobody knows: it is told and audited, and fills no disk. */
-  readonly keep: boolean
-  readonly originator: Originator | null
 }
 
 /**
@@ -80,11 +73,19 @@ export function createMessageDesk(tools: MessageDeskTools): MessageDesk {
   function call(): void {
     if (called || groups.isEmpty) return
     called = true
-    void tools.exclusively(async () => {
+    void begin()
+  }
+  async function begin(): Promise<void> {
+    // Documents are judged before the turn: a scan that takes its time holds up messages, and nobody else.
+    const screened = await screenAhead(tools, groups.next)
+    await tools.exclusively(async () => {
       called = false
       const group = groups.take((envelope) => ready(tools, envelope))
       call() // behind whoever decides something else meanwhile
-      await settle(tools, group)
+      const [only] = group
+      const filed = only?.judged.filing ?? null
+      if (only === undefined || filed === null || !hasEffect(filed)) await settle(tools, group)
+      else await settleFiling(tools, only, screened)
     })
   }
   return {
@@ -93,66 +94,6 @@ export function createMessageDesk(tools: MessageDeskTools): MessageDesk {
         groups.push({ envelope, answer })
         call()
       }),
-  }
-}
-
-/** A message read and judged, with what is to happen of it. */
-interface Ready {
-  readonly judged: Judged
-  readonly names: Names
-}
-
-function ready(tools: MessageDeskTools, envelope: MessageEnvelope): Ready {
-  const judged = judge(tools, envelope)
-  return { judged, names: namesOf(judged.message) }
-}
-
-/** Everything that one message could say about: its identifiers, and the control id it came with. */
-function namesOf(message: Hl7Message | null): Names {
-  if (message === null) return null
-  const identifiers = identifiersOrNone(message)
-  if (identifiers.length === 0 || identifiers.length >= IDENTIFIERS_MAX) return null
-  const { application, facility } = saidBy(message)
-  return [...identifiers, JSON.stringify([application, facility, message.header.text(10)])]
-}
-
-function judge(tools: MessageDeskTools, envelope: MessageEnvelope): Judged {
-  const terms = tools.terms()
-  let message: Hl7Message | null = null
-  let originator: Originator | undefined
-  let keep = envelope.door === 'import'
-  const refused = (error: Hl7Error): Judged => ({
-    message,
-    outcome: { ok: false, error },
-    understood: null,
-    keep,
-    originator: originator ?? null,
-  })
-  try {
-    message = readHeader(envelope.bytes)
-    const said = saidBy(message)
-    originator = senderOf(terms.originators, said, envelope)
-    if (originator === undefined) admitStranger(terms.senders, envelope)
-    keep = true
-    if (envelope.broken !== undefined) throw brokenFault(envelope.broken, tools.limits.messageBytes)
-    const parsed = parseMessage(envelope.bytes, { limits: tools.limits, undeclared: terms.undeclared })
-    message = parsed
-    checkHeader(parsed)
-    const mapping: MappingTerms = {
-      ...terms.mapping,
-      defaultIssuer: originator?.issuer ?? terms.siteIssuer,
-      senderZone: originator?.timeZone ?? null,
-      zSegments: originator?.zSegments ?? {},
-      known: tools.known,
-    }
-    const understood = understand(parsed, mapping, terms.messages)
-    const refusal = understood.decisions.length === 0 ? null : tools.ledger.check(understood.decisions)
-    if (refusal !== null) throw refusalFault(refusal, parsed)
-    return { message, outcome: { ok: true }, understood, keep, originator: originator ?? null }
-  } catch (error) {
-    if (error instanceof Hl7Error) return refused(error)
-    tools.onFault(error, 'a message could not be read')
-    return refused(failureOf(error))
   }
 }
 
@@ -192,6 +133,44 @@ async function settle(
   for (const [i, { waiting }] of group.entries()) waiting.answer(answers[i] as MessageAnswer)
 }
 
+/** The same for one message that carries documents: all of it is kept together, or its refusal. */
+async function settleFiling(
+  tools: MessageDeskTools,
+  one: Ready & { readonly waiting: WaitingMessage },
+  screened: ScreenedReports,
+): Promise<void> {
+  const { judged, waiting } = one
+  const { envelope } = waiting
+  const { filing } = judged
+  const step = stepOf(tools, envelope, judged)
+  if (filing === null || step.is !== 'keep') {
+    await settle(tools, [one])
+    return
+  }
+  let filed: FiledIn
+  let answer: MessageAnswer | undefined
+  try {
+    filed = await fileReports(tools.reports, filing, screened, {
+      ...{ by: whoOf(step.payload.record), reason: `${step.payload.record.type} ${step.payload.record.controlId}` },
+      payload: (notes) => ({
+        ...step.payload,
+        record: { ...step.payload.record, notes: [...step.payload.record.notes, ...notes] },
+      }),
+      apply(placed, payload) {
+        answer = keep(tools, { ...step, payload, judged, waiting }, placed)
+      },
+    })
+  } catch (error) {
+    tools.onFault(error, 'the documents of a message could not be kept')
+    filed = { is: 'refused', error: failureOf(error) }
+  }
+  if (filed.is === 'kept' && answer !== undefined) waiting.answer(answer)
+  else {
+    const error = filed.is === 'refused' ? filed.error : failureOf(null)
+    await settle(tools, [{ ...one, judged: { ...judged, outcome: { ok: false, error }, filing: null } }])
+  }
+}
+
 function stepOf(tools: MessageDeskTools, envelope: MessageEnvelope, judged: Judged): Step {
   const { message, outcome, understood } = judged
   const said = saidBy(message)
@@ -214,7 +193,7 @@ function stepOf(tools: MessageDeskTools, envelope: MessageEnvelope, judged: Judg
     return { is: 'again', id, answer: { acknowledgements, record } }
   }
 
-  const notes = [...(message?.notes ?? []), ...(understood?.notes ?? [])]
+  const notes = [...(message?.notes ?? []), ...(understood?.notes ?? []), ...(judged.filing?.notes ?? [])]
   if (controlId !== '' && tools.store.usedForAnother(sender, sha256)) {
     notes.push('the sender used this control id for another message')
   }
@@ -238,7 +217,7 @@ function stepOf(tools: MessageDeskTools, envelope: MessageEnvelope, judged: Judg
     },
     bytes: Buffer.from(envelope.bytes).toString('base64'),
     acknowledgements: acknowledgements.map((answer) => Buffer.from(answer).toString('base64')),
-    decisions: understood?.decisions ?? [],
+    decisions: outcome.ok ? (understood?.decisions ?? []) : [],
   }
   return { is: 'keep', payload, acknowledgements }
 }
@@ -319,14 +298,6 @@ function unanswered(
   return { acknowledgements, record: null }
 }
 
-function saidBy(message: Hl7Message | null): { readonly application: string; readonly facility: string } {
-  return { application: message?.header.text(3) ?? '', facility: message?.header.text(4) ?? '' }
-}
-
-function whoOf({ application, facility }: { readonly application: string; readonly facility: string }): string {
-  return `${application}|${facility}`
-}
-
 function addressOf({ address, certificate }: MessageEnvelope): string | null {
   return certificate === null ? address : `${address ?? ''} ${certificate}`.trim()
 }
@@ -336,60 +307,6 @@ const succeeded = ({ acknowledgement }: MessageRecord) => acknowledgement === 'A
 /** Refused for the same reason as before: then the answer is the one that was given. */
 function sameRefusal(record: MessageRecord, outcome: Outcome): boolean {
   return !outcome.ok && record.error === told(outcome.error)
-}
-
-function told({ condition, message, location }: Hl7Error): string {
-  const at = location === null ? '' : ` at ${location.segment}^${location.sequence}^${location.field ?? ''}`
-  return `${condition}${at}: ${message}`
-}
-
-/** A fault of ours, which another try may not meet: nothing is kept of it. */
-class OurFault extends Hl7Error {}
-
-function failureOf(error: unknown): Hl7Error {
-  if (error instanceof ArchiveError) {
-    return new OurFault(failures[error.code].ack, 207, `${error.code}: the message was not kept, send it again`)
-  }
-  return new OurFault('AE', 207, 'archive.failed: the message was not kept, send it again')
-}
-
-function brokenFault(why: NonNullable<MessageEnvelope['broken']>, bytesMax: number): Hl7Error {
-  switch (why) {
-    case 'oversized':
-      return new Hl7Error('AR', 207, `a message may have ${bytesMax} bytes`)
-    case 'crowded':
-      return new OurFault('AE', 207, 'no room for a message of this size now: send it again')
-    case 'restarted':
-      return new Hl7Error('AR', 100, 'a new message began before the end block of this one')
-    case 'ended':
-      return new Hl7Error('AR', 100, 'the end block of this message did not come')
-  }
-}
-
-/** What the ledger refuses, as a sender is told: numbers of other patients stay here. */
-const REFUSALS: { readonly [code: string]: readonly [condition: Condition, sentence: string] } = {
-  'identity.cycle': [205, 'the surviving patient already lives on as the prior one'],
-  'identity.merged': [205, 'the prior patient is merged into another one already'],
-  'identity.conflict': [205, 'this contradicts what is known'],
-  'identity.unknown': [204, 'what this is about is not known'],
-  'identity.undone': [204, 'what this is about was taken back already'],
-}
-
-/** What the ledger has against it, at the field that names the patient. */
-function refusalFault({ code }: Refusal, message: Hl7Message): Hl7Error {
-  const [condition, sentence] = REFUSALS[code] ?? [207, 'the ledger refuses it']
-  const segment = message.first('MRG') === undefined ? 'PID' : 'MRG'
-  const at = { segment, sequence: 1, field: segment === 'MRG' ? 1 : 3, repetition: 1 }
-  return new Hl7Error(failures[code].ack, condition, `${code}: ${sentence}`, at)
-}
-
-function identifiersOrNone(message: Hl7Message): readonly string[] {
-  try {
-    return identifiersIn(message)
-  } catch (error) {
-    if (error instanceof Hl7Error) return [] // too many parts: what was refused needs no search
-    throw error
-  }
 }
 
 /** A message that was refused as a whole: its Z-segments went with it. */

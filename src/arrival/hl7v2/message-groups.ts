@@ -24,6 +24,11 @@ export class MessageGroups {
     return this.#waiting.length === 0
   }
 
+  /** The message that is taken first. */
+  get next(): MessageEnvelope | undefined {
+    return this.#waiting[0]?.envelope
+  }
+
   push(message: WaitingMessage): void {
     this.#waiting.push(message)
   }

@@ -5,7 +5,11 @@ import type { Hl7Message } from '#standards/hl7v2/message.ts'
 import { cx, ei } from '#standards/hl7v2/values.ts'
 import { actionOf, type MessageAction } from './actions.ts'
 import { adtDecisions } from './adt.ts'
+import { documentReports } from './mdm.ts'
 import { orderDecisions } from './order.ts'
+import { resultReports } from './oru.ts'
+import { pidOf, readPatient, readVisit } from './patient.ts'
+import type { SaidReport, SaidResults } from './report.ts'
 import type { MappingTerms } from './terms.ts'
 import { judgeZSegments } from './z-segments.ts'
 
@@ -42,32 +46,54 @@ export function checkHeader(message: Hl7Message): void {
 export interface Understood {
   readonly action: MessageAction['is']
   readonly decisions: readonly LedgerDecision[]
+  /** Reports that are filed, replaced or taken back. */
+  readonly reports: readonly SaidReport[]
   readonly zSegments: MessageRecord['zSegments']
   readonly notes: readonly string[]
 }
 
+/** Types of messages that may carry documents. */
+export const FILED_TYPES: ReadonlySet<string> = new Set(['ORU', 'MDM'])
+
 /**
  * Says what a message means, against what is known now. Pure: nothing happens yet.
+ * @param now of a message that does not say when it was made; ISO 8601 UTC
  * @throws Hl7Error with the location of the fault
  */
 export function understand(
   message: Hl7Message,
   terms: MappingTerms,
   site: { readonly [name: string]: 'act' | 'keep' | 'refuse' },
+  now = '',
 ): Understood {
   const { type, event } = typeOf(message)
   const action = actionOf(type, event, site)
-  const z = judgeZSegments(message, terms.zSegments, action.is === 'order')
-  const rest = { action: action.is, zSegments: z.done, notes: z.notes }
+  const usesZds = action.is === 'order' || action.is === 'results' || action.is === 'document'
+  const z = judgeZSegments(message, terms.zSegments, usesZds)
+  const rest = { action: action.is, zSegments: z.done, notes: z.notes, reports: [] }
+  const filed = ({ reports, notes }: SaidResults): Understood => ({
+    ...{ ...rest, reports, notes: [...z.notes, ...notes] },
+    decisions: reports.length === 0 ? [] : [registration(message, terms)],
+  })
   switch (action.is) {
     case 'adt':
       return { ...rest, decisions: adtDecisions(message, action.action, terms) }
     case 'order':
       return { ...rest, decisions: orderDecisions(message, terms) }
+    case 'results':
+      return filed(resultReports(message, terms, now))
+    case 'document':
+      return filed(documentReports(message, event, terms, now))
     case 'keep':
     case 'acknowledgement':
       return { ...rest, decisions: [] }
   }
+}
+
+/** The patient and visit of a report, as of an order. */
+function registration(message: Hl7Message, terms: MappingTerms): LedgerDecision {
+  const { key, demographics } = readPatient(pidOf(message), terms)
+  return { do: 'register', patient: key, demographics, visit: readVisit(message, 'told', terms), authority: 'adt' }
 }
 
 /** Most identifiers kept of one message, and the longest, in characters. */

@@ -10,6 +10,7 @@ import type { Database } from './database.ts'
 import { authorWords, codesOf, type DocumentBody, restrictionOf, STATUSES, sortTime } from './document-codes.ts'
 import { createListStore } from './document-list-store.ts'
 import { findDocument } from './document-reader.ts'
+import { putReport } from './report-store.ts'
 import { createSegmentLedger } from './segment-ledger.ts'
 import { createTexts, packTime } from './texts.ts'
 import { SLOTS } from './tree.ts'
@@ -275,6 +276,7 @@ export function createDocumentStore(db: Database): DocumentStore {
       host: null,
       body: { metadata, sources, missing: missingOf(record), placement },
     })
+    if (record.report !== undefined) putReport(db, record.objectId, record.report)
     const arrived = db.get('select 1 as one from arrival where object = ?', key)
     if (arrived === undefined) writeArrival(db, texts, { ...record.arrival, objectId: record.objectId }, key)
   }

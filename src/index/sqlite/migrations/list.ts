@@ -13,6 +13,7 @@ import { documentFollows } from './011-document-follows.ts'
 import { fhirResources } from './012-fhir-resources.ts'
 import { placement } from './013-placement.ts'
 import { factLists } from './014-fact-lists.ts'
+import { reports } from './015-reports.ts'
 import { fhirLists } from './017-fhir-lists.ts'
 import { surveys } from './018-surveys.ts'
 
@@ -32,6 +33,7 @@ export const MIGRATIONS: readonly Migration[] = [
   fhirResources,
   placement,
   factLists,
+  reports,
   fhirLists,
   surveys,
 ]
