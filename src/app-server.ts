@@ -15,7 +15,7 @@ import { type HealthReason, healthRoutes } from '#access/health.ts'
 import { createMetrics } from '#access/health-metrics.ts'
 import { type HttpServer, startHttp } from '#access/http-server.ts'
 import type { ErrorLog } from '#access/http-server-problem.ts'
-import { openApiRoute } from '#access/openapi.ts'
+import { apiIndexRoute, openApiRoute } from '#access/openapi.ts'
 import { demoRoute } from '#access/page/demo-route.ts'
 import { pageRoutes } from '#access/page/page-routes.ts'
 import { storeRoutes } from '#arrival/stow.ts'
@@ -135,6 +135,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
   const fhir = openFhir(archive, version(), log)
   routes.push(
     ...fhir.routes,
+    apiIndexRoute(() => routes, version()),
     openApiRoute(() => routes, version()),
   )
   const http = await startHttp({

@@ -5,7 +5,7 @@ import { PAGES } from '../tools/reference.ts'
 
 // A page that says what the code no longer does is worse than none: `node tools/reference.ts` writes them anew.
 for (const [path, page] of Object.entries(PAGES)) {
-  test(`${path} says what the code says`, () => {
-    assert.equal(readFileSync(new URL(`../${path}`, import.meta.url), 'utf8'), page())
+  test(`${path} says what the code says`, async () => {
+    assert.equal(readFileSync(new URL(`../${path}`, import.meta.url), 'utf8'), await page())
   })
 }

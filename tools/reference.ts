@@ -13,6 +13,7 @@ import { PERMISSIONS, ROLES } from '../src/model/permission.ts'
 import { RULES } from '../src/placement/policy.ts'
 import { ROLE_PERMISSIONS } from '../src/security/roles.ts'
 import { SETTINGS } from '../src/security/site-settings.ts'
+import { httpApiPage } from './http-api-page.ts'
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
@@ -207,14 +208,15 @@ ${[...later].map((name) => `\`${name}\``).join(', ')}: each says so and ends wit
 }
 
 /** Every page, by its path in the repository. */
-export const PAGES: { readonly [path: string]: () => string } = {
+export const PAGES: { readonly [path: string]: () => string | Promise<string> } = {
   'docs/reference/errors.md': errorsPage,
   'docs/reference/configuration.md': configurationPage,
   'docs/reference/placement.md': placementPage,
   'docs/reference/rights.md': rightsPage,
   'docs/reference/commands.md': commandsPage,
+  'docs/reference/http-api.md': httpApiPage,
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  for (const [path, page] of Object.entries(PAGES)) writeFileSync(path, page())
+  for (const [path, page] of Object.entries(PAGES)) writeFileSync(path, await page())
 }

@@ -1,11 +1,13 @@
 import type { Route } from '#model/route.ts'
+import { listOf, shape } from '#model/route-schema.ts'
+import { visibilityOf } from '#security/decide.ts'
 import { accessMatrix } from './access-matrix.ts'
 
 /** Generated from the routes that are served, so that it cannot say anything else. contract.md. */
 export function openApiDocument(routes: readonly Route[], version: string): object {
   const paths: Record<string, Record<string, object>> = {}
   for (const route of routes) {
-    const path = route.url.replace(/:([A-Za-z0-9_]+)/g, '{$1}').replace(/\*$/, '{path}')
+    const path = pathOf(route.url)
     paths[path] ??= {}
     paths[path][route.method.toLowerCase()] = operation(route, path)
   }
@@ -31,6 +33,11 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
     },
     paths: Object.fromEntries(Object.entries(paths).toSorted(([a], [b]) => (a < b ? -1 : 1))),
   }
+}
+
+/** A path as OpenAPI writes it. */
+function pathOf(url: string): string {
+  return url.replace(/:([A-Za-z0-9_]+)/g, '{$1}').replace(/\*$/, '{path}')
 }
 
 const PROBLEM = {
@@ -81,12 +88,17 @@ function operation(route: Route, path: string): object {
             content:
               body === 'stream'
                 ? { '*/*': {} }
-                : { 'application/json': { schema: describes?.request?.() ?? { type: 'object' } } },
+                : {
+                    'application/json': {
+                      schema: describes?.request?.() ?? { type: 'object' },
+                      ...(describes?.example === undefined ? {} : { example: describes.example }),
+                    },
+                  },
           },
         }),
     responses: {
-      '200': {
-        description: 'Success.',
+      [String(describes?.status ?? 200)]: {
+        description: describes?.answers ?? 'Success.',
         ...(answers === undefined ? {} : { content: { 'application/json': { schema: answers } } }),
       },
       ...(needs === 'public'
@@ -103,6 +115,40 @@ function operationId({ method, url }: Route): string {
   const words = url.split(/[^A-Za-z0-9]+/).filter((word) => word !== '')
   return [method.toLowerCase(), ...words.map((word) => word.charAt(0).toUpperCase() + word.slice(1))].join('')
 }
+
+/** `GET /api/v1`: what the caller may do here, and where more is said. */
+export function apiIndexRoute(all: () => readonly Route[], version: string): Route {
+  return {
+    method: 'GET',
+    url: API,
+    standard: 'Diptych pages',
+    needs: 'signed-in',
+    describes: {
+      summary: 'What the caller may do under this path.',
+      response: listOf(shape<Offer>('method', 'path', 'summary'), { version: {}, openapi: {} }),
+    },
+    async handle({ subject }) {
+      const items = all()
+        .filter(({ url, needs }) => {
+          if (url !== API && !url.startsWith(`${API}/`)) return false
+          return needs === 'public' || needs === 'signed-in' || visibilityOf(subject, needs) !== 'forbidden'
+        })
+        .map(({ method, url, standard, describes }): Offer => {
+          return { method, path: pathOf(url), summary: describes?.summary ?? standard }
+        })
+      return { version, openapi: `${API}/openapi.json`, items, total: items.length, next: null }
+    },
+  }
+}
+
+/** One line of the index. */
+interface Offer {
+  readonly method: string
+  readonly path: string
+  readonly summary: string
+}
+
+const API = '/api/v1'
 
 /**
  * `GET /api/v1/openapi.json`, describing itself too.

@@ -45,6 +45,9 @@ export function documentDoor(services: DocumentDoorServices): Route {
     needs: 'document.store',
     body: 'stream',
     describes: {
+      status: 201,
+      answers:
+        '`{items: [{label, id, verdict, stored, duplicate, missing, findings, …}], warnings}`; 200 when all of it was there already, 202 when something is held.',
       summary:
         'Stores documents: one as the body, described by the query, or several as multipart/form-data, each `metadata` part describing the files behind it. All or nothing.',
       query: DESCRIBING_QUERY,

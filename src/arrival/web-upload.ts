@@ -26,6 +26,13 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
     standard: STANDARD,
     needs: 'object.store',
     body: 'json',
+    describes: {
+      summary: 'Begins an upload of one file or ZIP container.',
+      request: () => z.toJSONSchema(beginning, { io: 'input' }),
+      status: 201,
+      answers: '`{id}`; `Location` and `Upload-Offset: 0`.',
+      example: { name: 'disc.zip', size: 52_428_800, originator: 'Praxis', medium: 'CD 7' },
+    },
     async handle({ body, subject, address }, reply) {
       const parsed = beginning.safeParse(body)
       if (!parsed.success) {
@@ -54,6 +61,12 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
     standard: STANDARD,
     needs: 'object.store',
     body: 'stream',
+    describes: {
+      summary:
+        'Adds bytes from the offset in the header Upload-Offset on. After a break HEAD says where to go on; another offset is 409.',
+      status: 204,
+      answers: 'No body; `Upload-Offset` says where the next bytes go.',
+    },
     async handle({ params: { id }, headers, subject, raw }, reply) {
       const owner = ownerOf(subject)
       const offset = headers['upload-offset']
@@ -77,6 +90,10 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
     url: '/api/v1/uploads/:id',
     standard: STANDARD,
     needs: 'object.store',
+    describes: {
+      summary: 'Says how much has arrived.',
+      answers: 'No body; `Upload-Offset` and `Upload-Length`.',
+    },
     async handle({ params: { id }, subject }, reply) {
       const owner = ownerOf(subject)
       const offset = await uploads.offset(id, owner)
@@ -95,6 +112,10 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
     url: '/api/v1/uploads/:id',
     standard: STANDARD,
     needs: 'object.store',
+    describes: {
+      summary: 'Gives an upload up and drops its bytes.',
+      status: 204,
+    },
     async handle({ params: { id }, subject }, reply) {
       await uploads.cancel(id, ownerOf(subject))
       return reply.code(204).send()
@@ -106,6 +127,11 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
     url: '/api/v1/uploads/:id/finish',
     standard: STANDARD,
     needs: 'object.store',
+    describes: {
+      summary: 'Says that all bytes have been sent: they are screened and taken in.',
+      status: 202,
+      answers: '`{state: "running"}`; `Location` is the result.',
+    },
     async handle({ params: { id }, subject }, reply) {
       await uploads.finish(id, ownerOf(subject))
       return reply.code(202).header('location', `/api/v1/uploads/${id}/result`).send({ state: 'running' })
@@ -117,6 +143,11 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
     url: '/api/v1/uploads/:id/events',
     standard: `${STANDARD}; WHATWG HTML, Server-sent events`,
     needs: 'object.store',
+    describes: {
+      summary: 'Server-sent events: each import line as it is judged, then `done` with the summary.',
+      query: { after: 'Number of the last line known, for callers that cannot send Last-Event-ID.' },
+      answers: '`text/event-stream`; `data` is an import line.',
+    },
     async handle(asked, reply) {
       const { id } = asked.params
       const owner = ownerOf(asked.subject)
@@ -139,6 +170,10 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
     url: '/api/v1/uploads/:id/result',
     standard: STANDARD,
     needs: 'object.store',
+    describes: {
+      summary: 'Every line and the summary.',
+      answers: '`{state: "done", items: [import lines], summary}`; 202 `{state: "running"}` before.',
+    },
     async handle({ params: { id }, subject }, reply) {
       const owner = ownerOf(subject)
       const { state, summary } = uploads.state(id, owner)

@@ -36,6 +36,12 @@ export interface RouteDescription {
   /** JSON Schemas of the body taken, worked out when asked for, and of the answer to a success. */
   readonly request?: () => { readonly [keyword: string]: unknown }
   readonly response?: { readonly [keyword: string]: unknown }
+  /** Status of a success; 200 when it is left out. */
+  readonly status?: number
+  /** What a success answers where it is no JSON, and headers that matter. */
+  readonly answers?: string
+  /** A body that is taken. */
+  readonly example?: unknown
 }
 
 /** An interaction with a FHIR resource type, as SMART scopes name it: create, read, update, delete, search. */

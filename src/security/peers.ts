@@ -14,7 +14,7 @@ const uid = z.string().regex(/^[0-9.]{1,64}$/, 'expected a UID')
 const address = z.string().refine(isAddress, 'expected an address or a CIDR block such as 10.1.2.0/24')
 
 /** A registered peer, as it is checked wherever one comes from. */
-const peerSchema = z
+export const peerBody = z
   .strictObject({
     aeTitle,
     host: z.string().trim().min(1).max(253).nullable().default(null),
@@ -53,7 +53,7 @@ function isAddress(text: string): boolean {
 
 /** @throws ArchiveError 'request.malformed' naming what is wrong */
 export function checkPeer(given: unknown): Peer {
-  const result = peerSchema.safeParse(given)
+  const result = peerBody.safeParse(given)
   if (result.success) return { ...result.data, allow: PEER_RIGHTS.filter((right) => result.data.allow.includes(right)) }
   const issue = result.error.issues[0]
   const why = issue?.code === 'unrecognized_keys' ? `there is no "${issue.keys[0] ?? ''}"` : issue?.message

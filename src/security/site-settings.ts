@@ -153,7 +153,8 @@ const coercion = z.strictObject({
   privateElements: z.enum(['keep', 'strip', 'replace']).default('keep'),
 })
 
-const originatorSchema = z.strictObject({
+/** What an originator is registered with. */
+export const originatorBody = z.strictObject({
   name: text(64).regex(/^[^\p{Cc}/\\]+$/u, 'no control characters, no slash'),
   kind: z.enum(['modality', 'department', 'institution', 'person', 'medium', 'system', 'other']).default('other'),
   addresses: z.array(text(64)).max(100).default([]),
@@ -191,7 +192,8 @@ const originatorSchema = z.strictObject({
   coercion: coercion.default({ defaults: [], map: [], privateElements: 'keep' }),
 })
 
-const siteFile = z.strictObject({
+/** A file of settings, originators and peers. */
+export const siteFileBody = z.strictObject({
   format: z.literal(1),
   settings: z.record(z.string(), z.unknown()),
   originators: z.array(z.unknown()).max(10_000),
@@ -299,7 +301,7 @@ export class SiteSettings {
     by: string,
     address: string | null,
   ): Promise<{ settings: number; originators: number; peers: number }> {
-    const file = checked(siteFile, given, 'site file')
+    const file = checked(siteFileBody, given, 'site file')
     const settings = await this.#checkSettings(file.settings)
     const originators = await Promise.all(file.originators.map((each) => this.#checkOriginator(each)))
     const peers = file.peers.map(checkPeer)
@@ -347,7 +349,7 @@ export function settingIn<Key extends SettingKey>(
 
 /** @throws ArchiveError 'request.malformed' */
 export function checkOriginator(given: unknown): Originator {
-  return checked(originatorSchema, given, 'originator')
+  return checked(originatorBody, given, 'originator')
 }
 
 function checkSettings(changes: { readonly [key: string]: unknown }): { readonly [key: string]: unknown } {

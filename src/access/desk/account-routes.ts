@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { ROLES } from '#model/permission.ts'
 import type { Route } from '#model/route.ts'
-import { bodyAsked, jsonSchema, LIST_SCHEMA, listAnswer, pageAsked, pathParameter } from './ask.ts'
+import { type AnswerSchema, listOf, shape } from '#model/route-schema.ts'
+import type { AccountView } from '#security/accounts.ts'
+import type { TokenView } from '#security/tokens.ts'
+import { bodyAsked, jsonSchema, listAnswer, pageAsked, pathParameter } from './ask.ts'
 import type { DeskServices } from './services.ts'
 
 const role = z.enum(ROLES)
@@ -36,29 +39,61 @@ function present<T extends object>(given: T): { [K in keyof T]: Exclude<T[K], un
   }
 }
 
+const ACCOUNT = shape<AccountView>('name', 'displayName', 'role', 'createdAt', 'createdBy', 'disabled')
+const TOKEN = [
+  ...([
+    'id',
+    'name',
+    'role',
+    'scopes',
+    'patients',
+    'createdAt',
+    'createdBy',
+    'expiresAt',
+    'revokedAt',
+    'state',
+  ] as const),
+]
+
 /** Accounts of people and tokens of programs. */
 export function accountRoutes({ accounts, tokens, pageMax }: DeskServices): readonly Route[] {
-  const standard = 'Diptych pages'
-  return [
-    {
+  const common = { standard: 'Diptych pages', needs: 'account.write' } as const
+
+  /** All of them: there are few. */
+  function listed(url: string, summary: string, shown: AnswerSchema, all: () => readonly unknown[]): Route {
+    return {
+      ...common,
       method: 'GET',
-      url: '/api/v1/accounts',
-      standard,
-      needs: 'account.write',
-      describes: { summary: 'All accounts.', response: LIST_SCHEMA },
+      url,
+      describes: { summary, response: listOf(shown) },
       async handle(asked) {
         pageAsked(asked, pageMax, [])
-        const items = accounts.list()
+        const items = all()
         return listAnswer(items, null, items.length)
       },
-    },
+    }
+  }
+
+  return [
+    listed('/api/v1/accounts', 'All accounts.', ACCOUNT, () => accounts.list()),
+    listed('/api/v1/tokens', 'All tokens, without their secrets.', shape<TokenView>(...TOKEN), () => tokens.list()),
     {
+      ...common,
       method: 'POST',
       url: '/api/v1/accounts',
-      standard,
-      needs: 'account.write',
       body: 'json',
-      describes: { summary: 'Makes an account.', request: jsonSchema(newAccount) },
+      describes: {
+        summary: 'Makes an account.',
+        request: jsonSchema(newAccount),
+        status: 201,
+        response: ACCOUNT,
+        example: {
+          name: 'ada',
+          displayName: 'Ada Lovelace',
+          role: 'clinician',
+          password: 'correct horse battery staple',
+        },
+      },
       async handle(asked, reply) {
         const { displayName, ...given } = bodyAsked(asked, newAccount)
         const named = displayName === undefined ? given : { ...given, displayName }
@@ -66,36 +101,38 @@ export function accountRoutes({ accounts, tokens, pageMax }: DeskServices): read
       },
     },
     {
+      ...common,
       method: 'PATCH',
       url: '/api/v1/accounts/:name',
-      standard,
-      needs: 'account.write',
       body: 'json',
-      describes: { summary: 'Changes name, role or password, disables or enables.', request: jsonSchema(changed) },
+      describes: {
+        summary: 'Changes name, role or password, disables or enables.',
+        request: jsonSchema(changed),
+        response: ACCOUNT,
+        example: { role: 'reader', disabled: true },
+      },
       async handle(asked) {
         const change = present(bodyAsked(asked, changed))
         return accounts.change(pathParameter(asked, 'name').toLowerCase(), change, asked.subject.name, asked.address)
       },
     },
     {
-      method: 'GET',
-      url: '/api/v1/tokens',
-      standard,
-      needs: 'account.write',
-      describes: { summary: 'All tokens, without their secrets.', response: LIST_SCHEMA },
-      async handle(asked) {
-        pageAsked(asked, pageMax, [])
-        const items = tokens.list()
-        return listAnswer(items, null, items.length)
-      },
-    },
-    {
+      ...common,
       method: 'POST',
       url: '/api/v1/tokens',
-      standard,
-      needs: 'account.write',
       body: 'json',
-      describes: { summary: 'Makes a token. The answer is the only time it is shown.', request: jsonSchema(newToken) },
+      describes: {
+        summary: 'Makes a token. The answer is the only time it is shown.',
+        request: jsonSchema(newToken),
+        status: 201,
+        response: shape<TokenView & { token: string }>(...TOKEN, 'token'),
+        example: {
+          role: 'reader',
+          name: 'dose dashboard',
+          patients: [{ id: 'P100', issuer: 'HOSPITAL' }],
+          expires: '30d',
+        },
+      },
       async handle(asked, reply) {
         const given = present(bodyAsked(asked, newToken))
         const { token, view } = await tokens.create(given, asked.subject.name, asked.address)
@@ -103,11 +140,10 @@ export function accountRoutes({ accounts, tokens, pageMax }: DeskServices): read
       },
     },
     {
+      ...common,
       method: 'DELETE',
       url: '/api/v1/tokens/:id',
-      standard,
-      needs: 'account.write',
-      describes: { summary: 'Revokes a token at once.' },
+      describes: { summary: 'Revokes a token at once.', response: shape<TokenView>(...TOKEN) },
       handle: async (asked) => tokens.revoke(pathParameter(asked, 'id'), asked.subject.name, asked.address),
     },
   ]

@@ -1,21 +1,49 @@
 import { ArchiveError } from '#errors.ts'
-import type { StoredInstance } from '#model/archive-object.ts'
+import type { PatientRow, TimelineRow } from '#model/archive-index.ts'
+import type { Placement, StoredInstance } from '#model/archive-object.ts'
+import type { ArrivalRecord } from '#model/arrival.ts'
 import type { Asked, Route } from '#model/route.ts'
-import {
-  filtersAsked,
-  instantAsked,
-  LIST_SCHEMA,
-  listAnswer,
-  oneOf,
-  PAGE_QUERY,
-  pageAsked,
-  pathParameter,
-} from './ask.ts'
+import { listOf, shape } from '#model/route-schema.ts'
+import { filtersAsked, instantAsked, listAnswer, oneOf, PAGE_QUERY, pageAsked, pathParameter } from './ask.ts'
 import { documentObjects, inOneLine } from './document-objects.ts'
 import type { DeskServices } from './services.ts'
 
 /** Most studies of one time line. */
 const TIMELINE_MAX = 5000
+
+const ARRIVAL = shape<ArrivalRecord>(
+  ...(['id', 'sha256', 'size', 'door', 'peer', 'originator', 'user', 'address', 'medium', 'path', 'time'] as const),
+  ...(['verdict', 'reason', 'findings', 'scan', 'sopInstanceUid', 'objectId', 'quarantineId'] as const),
+)
+const PATIENT = shape<PatientRow & { documents: number }>(
+  ...(['id', 'issuer', 'identifier', 'issuerAssumed', 'name', 'birthDate', 'sex', 'studies', 'identifiers'] as const),
+  'documents?',
+)
+const LINE = shape<TimelineRow & { reconciliation: string }>(
+  ...(['kind', 'studyInstanceUID', 'date', 'time', 'description', 'modalities', 'accessionNumber', 'series'] as const),
+  ...(['instances', 'reconciliation'] as const),
+)
+/** Of a document some members are missing, and it says where its bytes stand. */
+const PROVENANCE = {
+  type: 'object',
+  required: ['id', 'arrivals', 'verdict', 'findings', 'scan'],
+  properties: Object.fromEntries(
+    [
+      ...[
+        'id',
+        'sopInstanceUid',
+        'studyInstanceUid',
+        'version',
+        'arrivals',
+        'digest',
+        'verdict',
+        'findings',
+        'changes',
+      ],
+      ...['reconciliation', 'scan'],
+    ].map((name) => [name, {}]),
+  ),
+}
 
 /** Arrivals, objects, patients. */
 export function archiveRoutes(services: DeskServices): readonly Route[] {
@@ -39,6 +67,7 @@ export function archiveRoutes(services: DeskServices): readonly Route[] {
       standard,
       needs: 'arrival.read',
       describes: {
+        response: listOf(ARRIVAL),
         summary: 'Every arrival of any verdict, newest first.',
         query: {
           sha256: 'Of the bytes as they arrived.',
@@ -47,7 +76,6 @@ export function archiveRoutes(services: DeskServices): readonly Route[] {
           since: 'Not before this instant.',
           ...PAGE_QUERY,
         },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, arrivalFilters)
@@ -69,7 +97,7 @@ export function archiveRoutes(services: DeskServices): readonly Route[] {
       url: '/api/v1/objects/:any/provenance',
       standard,
       needs: 'object.read',
-      describes: { summary: 'Where an object came from, what was found, what was changed.' },
+      describes: { response: PROVENANCE, summary: 'Where an object came from, what was found, what was changed.' },
       async handle(asked) {
         const document = await documents?.find(asked, pathParameter(asked, 'any'))
         if (documents !== undefined && document !== undefined) {
@@ -118,7 +146,18 @@ export function archiveRoutes(services: DeskServices): readonly Route[] {
       url: '/api/v1/objects/:any/placement',
       standard,
       needs: 'object.read',
-      describes: { summary: 'Which panel and form an object has, by which rule and facts.' },
+      describes: {
+        response: shape<Placement & { history: unknown }>(
+          'rule',
+          'ruleVersion',
+          'panel',
+          'form',
+          'facts',
+          'alternatives',
+          'history',
+        ),
+        summary: 'Which panel and form an object has, by which rule and facts.',
+      },
       async handle(asked) {
         const document = await documents?.find(asked, pathParameter(asked, 'any'))
         const { objectId } = document ?? (await found(asked))
@@ -135,9 +174,9 @@ export function archiveRoutes(services: DeskServices): readonly Route[] {
       standard,
       needs: 'object.read',
       describes: {
+        response: listOf(PATIENT),
         summary: 'Patients by identifier or name.',
         query: { identifier: 'Patient ID, exactly.', name: 'Beginning of a name component.', ...PAGE_QUERY },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, ['identifier', 'name'])
@@ -158,9 +197,9 @@ export function archiveRoutes(services: DeskServices): readonly Route[] {
       standard,
       needs: 'object.read',
       describes: {
+        response: listOf(LINE),
         summary: 'Everything of one patient, newest first. The id is the opaque one of the patient list.',
         query: { limit: PAGE_QUERY.limit },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const id = pathParameter(asked, 'id')

@@ -2,6 +2,12 @@ import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
 import type { Asked } from '#model/route.ts'
 
+/** Why somebody decides something. */
+export const reason = z.string('a reason is required').trim().min(1, 'a reason is required').max(2000)
+
+/** The body of a decision that needs nothing else. */
+export const reasoned = z.strictObject({ reason })
+
 /** How a list is paged. `offset` is known to clients of other lists; here only its start can be asked for. */
 export interface PageAsked {
   readonly limit: number

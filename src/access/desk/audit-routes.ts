@@ -1,10 +1,17 @@
 import type { Route } from '#model/route.ts'
+import { listOf, shape } from '#model/route-schema.ts'
 import { parseNotedHeads, verifyAudit } from '#security/audit-chain.ts'
 import { auditMessage, auditMessageXml } from '#security/audit-message.ts'
-import { filtersAsked, instantAsked, LIST_SCHEMA, listAnswer, oneOf, PAGE_QUERY, pageAsked } from './ask.ts'
+import type { AuditEntry } from '#security/ports.ts'
+import { filtersAsked, instantAsked, listAnswer, oneOf, PAGE_QUERY, pageAsked } from './ask.ts'
 import type { DeskServices } from './services.ts'
 
 const FILTERS = ['since', 'until', 'kind', 'who', 'study'] as const
+
+const ENTRY = shape<AuditEntry>(
+  ...(['node', 'sequence', 'time', 'kind', 'outcome', 'who', 'address', 'purpose', 'studyInstanceUID'] as const),
+  ...(['patientId', 'detail', 'count', 'since', 'hash'] as const),
+)
 
 /** The audit trail: read, exported, verified. Looking at it is audited too. */
 export function auditRoutes({ auditTrail, pageMax }: DeskServices): readonly Route[] {
@@ -36,9 +43,9 @@ export function auditRoutes({ auditTrail, pageMax }: DeskServices): readonly Rou
       standard: 'Diptych pages',
       needs: 'audit.read',
       describes: {
+        response: listOf(ENTRY),
         summary: 'Entries of the trail, newest first.',
         query: { ...describesFilters, ...PAGE_QUERY },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const { items, next } = await entries(asked, [])
@@ -51,6 +58,7 @@ export function auditRoutes({ auditTrail, pageMax }: DeskServices): readonly Rou
       standard: 'DICOM audit messages, PS3.15 A.5',
       needs: 'audit.read',
       describes: {
+        answers: 'A list of messages as JSON, or one XML document.',
         summary: 'The same as DICOM audit messages.',
         query: { ...describesFilters, ...PAGE_QUERY, format: 'json (default) or xml.' },
       },
@@ -70,6 +78,7 @@ export function auditRoutes({ auditTrail, pageMax }: DeskServices): readonly Rou
       standard: 'Diptych pages',
       needs: 'audit.read',
       describes: {
+        response: shape<{ intact: boolean; nodes: unknown }>('intact', 'nodes'),
         summary: 'Walks the hash chain of every node and names the first entry that is missing or changed.',
         query: { head: '`node@sequence:hash` as noted earlier, so that a cut tail shows.' },
       },

@@ -40,7 +40,10 @@ export function documentContentRoute({ documents, segments }: ContentServices): 
     url: '/api/v1/documents/:any/content',
     standard: 'Diptych pages; RFC 9110 section 14',
     needs: 'document.read',
-    describes: { summary: 'The bytes of a document exactly as they came; ranges are taken.' },
+    describes: {
+      answers: 'The bytes with their media type; 206 for a range.',
+      summary: 'The bytes of a document exactly as they came; ranges are taken.',
+    },
     async handle(asked, reply) {
       const document = await documents.document(pathParameter(asked, 'any'), asked.visibility)
       if (document === undefined) throw new ArchiveError('request.not-found', 'document')

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
-import type { DocumentOwner, StoredDocument } from '#model/document.ts'
-import type { DocumentDecision, DocumentDesk, DocumentReader } from '#model/document-desk.ts'
+import type { DocumentList, DocumentOwner, StoredDocument } from '#model/document.ts'
+import type { DocumentDecision, DocumentDesk, DocumentReader, DocumentVersion, TextHit } from '#model/document-desk.ts'
 import type { IdentityReader } from '#model/identity-ledger.ts'
 import type { Asked, Route } from '#model/route.ts'
+import { listOf, shape } from '#model/route-schema.ts'
 import type { ValueSetTable } from '#placement/value-sets.ts'
 import { metadataSchema, readMetadata, type WrittenMetadata } from '#placement/written-metadata.ts'
 import { visibilityOf } from '#security/decide.ts'
@@ -12,12 +13,13 @@ import {
   bodyAsked,
   filtersAsked,
   jsonSchema,
-  LIST_SCHEMA,
   listAnswer,
   oneOf,
   PAGE_QUERY,
   pageAsked,
   pathParameter,
+  reason,
+  reasoned,
 } from './ask.ts'
 import { type ContentServices, documentContentRoute } from './document-content-route.ts'
 import { DOCUMENT_FILTERS, documentQuery, personAsked } from './document-query.ts'
@@ -35,13 +37,11 @@ export interface DocumentServices extends ContentServices {
 }
 
 const STANDARD = 'Diptych pages'
-const reason = z.string('a reason is required').trim().min(1, 'a reason is required').max(2000)
 const patient = z.union([
   z.strictObject({ issuer: z.string().max(1000).default(''), id: z.string().min(1).max(1000) }),
   z.strictObject({ patientId: z.string().min(1).max(200) }),
   z.strictObject({ studyInstanceUid: z.string().min(1).max(64) }),
 ])
-const reasoned = z.strictObject({ reason })
 const assigning = z.strictObject({ patient, reason })
 const changing = z.strictObject({ metadata: metadataSchema, reason: reason.default('metadata changed') })
 const filling = z.strictObject({
@@ -49,6 +49,24 @@ const filling = z.strictObject({
   patient: patient.optional(),
   reason: reason.default('metadata filled in'),
 })
+
+const DOCUMENT = {
+  type: 'object',
+  required: ['id', 'kind', 'mediaType', 'size', 'sha256', 'status', 'metadata', 'missing', 'version', 'content'],
+  properties: Object.fromEntries(
+    [
+      ...['id', 'uniqueId', 'entryUuid', 'kind', 'mediaType', 'size', 'sha1', 'sha256', 'status', 'phase', 'patientId'],
+      ...['metadata', 'sources', 'missing', 'placement', 'version', 'created', 'studyInstanceUid', 'updated', 'host'],
+      ...['relations', 'relatedBy', 'content', 'snippet'],
+    ].map((name) => [name, {}]),
+  ),
+}
+const LIST = shape<DocumentList>('id', 'kind', 'uniqueId', 'title', 'status', 'patientId')
+const HIT = shape<TextHit>('objectId', 'panel', 'patientId', 'title', 'snippet', 'time', 'studyInstanceUID')
+const VALUES = shape<ValueSets>(
+  ...(['classCode', 'typeCode', 'formatCode', 'practiceSetting', 'facilityType', 'confidentiality'] as const),
+  'eventCodes',
+)
 
 /** The document panel: finding, reading, changing what is said of documents. */
 export function documentRoutes(services: DocumentServices): readonly Route[] {
@@ -121,9 +139,9 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       standard: STANDARD,
       needs: 'document.read',
       describes: {
+        response: listOf(DOCUMENT),
         summary: 'Documents by what is said of them and in them, newest first.',
         query: { ...DOCUMENT_FILTERS, ...PAGE_QUERY },
-        response: LIST_SCHEMA,
       },
       handle: (asked) => listed(asked, false),
     },
@@ -133,6 +151,7 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       standard: STANDARD,
       needs: 'document.read',
       describes: {
+        response: DOCUMENT,
         summary: 'A document by any of its identifiers: metadata, who said it, what is missing, relations.',
       },
       async handle(asked, reply) {
@@ -148,7 +167,10 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       url: '/api/v1/documents/:any/versions',
       standard: STANDARD,
       needs: 'document.read',
-      describes: { summary: 'Every state a document was in, newest first, with who changed it and why.' },
+      describes: {
+        response: listOf(shape<DocumentVersion>('version', 'time', 'by', 'reason', 'document')),
+        summary: 'Every state a document was in, newest first, with who changed it and why.',
+      },
       async handle(asked) {
         const { objectId } = await found(asked)
         const versions = (await documents.versions(objectId, asked.visibility)) ?? []
@@ -166,7 +188,12 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       standard: STANDARD,
       needs: 'document.write',
       body: 'json',
-      describes: { summary: 'Says metadata anew; with If-Match only at that version.', request: jsonSchema(changing) },
+      describes: {
+        response: DOCUMENT,
+        example: { metadata: { title: 'Discharge letter' }, reason: 'the title was missing' },
+        summary: 'Says metadata anew; with If-Match only at that version.',
+        request: jsonSchema(changing),
+      },
       async handle(asked) {
         const { metadata, reason: why } = bodyAsked(asked, changing)
         return decided(asked, why, ({ objectId }) => metadataDecisions(objectId, metadata))
@@ -178,7 +205,12 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       standard: STANDARD,
       needs: 'document.write',
       body: 'json',
-      describes: { summary: 'Withdraws a document: entered in error.', request: jsonSchema(reasoned) },
+      describes: {
+        response: DOCUMENT,
+        example: { reason: 'scanned twice' },
+        summary: 'Withdraws a document: entered in error.',
+        request: jsonSchema(reasoned),
+      },
       async handle(asked) {
         const { reason: why } = bodyAsked(asked, reasoned)
         return decided(asked, why, ({ objectId }) => [{ is: 'status', objectId, status: 'entered-in-error' }])
@@ -190,7 +222,12 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       standard: STANDARD,
       needs: 'document.write',
       body: 'json',
-      describes: { summary: 'Says whose document it is.', request: jsonSchema(assigning) },
+      describes: {
+        response: DOCUMENT,
+        example: { patient: { issuer: 'HOSPITAL', id: 'P100' }, reason: 'name on the page' },
+        summary: 'Says whose document it is.',
+        request: jsonSchema(assigning),
+      },
       async handle(asked) {
         const { patient: given, reason: why } = bodyAsked(asked, assigning)
         const owner = ownerOf(given)
@@ -204,6 +241,8 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       needs: 'object.delete',
       body: 'json',
       describes: {
+        status: 204,
+        example: { reason: 'sent by mistake' },
         summary: 'Deletes a document: hidden at once, its bytes go after the grace.',
         request: jsonSchema(reasoned),
       },
@@ -220,9 +259,9 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       standard: STANDARD,
       needs: 'document.write',
       describes: {
+        response: listOf(DOCUMENT),
         summary: 'Documents with required metadata missing, newest first.',
         query: { ...DOCUMENT_FILTERS, ...PAGE_QUERY },
-        response: LIST_SCHEMA,
       },
       handle: (asked) => listed(asked, true),
     },
@@ -232,7 +271,12 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       standard: STANDARD,
       needs: 'document.write',
       body: 'json',
-      describes: { summary: 'Fills in what is missing of a document.', request: jsonSchema(filling) },
+      describes: {
+        response: DOCUMENT,
+        example: { metadata: { title: 'Discharge letter' }, patient: { issuer: 'HOSPITAL', id: 'P100' } },
+        summary: 'Fills in what is missing of a document.',
+        request: jsonSchema(filling),
+      },
       async handle(asked) {
         const { metadata, patient: given, reason: why } = bodyAsked(asked, filling)
         const owner = given === undefined ? null : ownerOf(given)
@@ -247,7 +291,10 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       url: '/api/v1/document-values',
       standard: STANDARD,
       needs: 'signed-in',
-      describes: { summary: 'Value sets of document metadata, as the site has them.' },
+      describes: {
+        summary: 'Value sets of document metadata, as the site has them.',
+        response: VALUES,
+      },
       handle: async () => services.values().sets,
     },
     {
@@ -256,6 +303,7 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       standard: STANDARD,
       needs: 'document.read',
       describes: {
+        response: listOf(LIST),
         summary: 'Submission sets and folders, newest first.',
         query: {
           patient: DOCUMENT_FILTERS.patient,
@@ -263,7 +311,6 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
           holds: 'Object id of a document in it.',
           ...PAGE_QUERY,
         },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, ['patient', 'kind', 'holds'])
@@ -288,13 +335,13 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
       standard: STANDARD,
       needs: 'document.read',
       describes: {
+        response: listOf(HIT),
         summary: 'Words inside documents and structured reports, newest first; finds stand between U+E000 and U+E001.',
         query: {
           q: 'Words that must all occur; "in quotes" together.',
           patient: DOCUMENT_FILTERS.patient,
           ...PAGE_QUERY,
         },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, ['q', 'patient'])

@@ -1,23 +1,24 @@
 import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
-import type { ReconciliationState } from '#model/identity.ts'
-import type { ImportDesk } from '#model/reconciliation.ts'
+import type { ImportItem, ReconciliationState } from '#model/identity.ts'
+import type { ImportDesk, StudyReconciliation } from '#model/reconciliation.ts'
 import type { Route } from '#model/route.ts'
+import { listOf, shape } from '#model/route-schema.ts'
 import {
   bodyAsked,
   filtersAsked,
   jsonSchema,
-  LIST_SCHEMA,
   listAnswer,
   oneOf,
   PAGE_QUERY,
   pageAsked,
   pathParameter,
+  reason,
+  reasoned,
 } from './ask.ts'
 
 const STATES: readonly ReconciliationState[] = ['local', 'coerced', 'waiting', 'foreign']
 
-const reason = z.string('a reason is required').trim().min(1, 'a reason is required').max(2000)
 const decision = z.strictObject({
   action: z.enum(['assign', 'keep']),
   patient: z.strictObject({ issuer: z.string().min(1).max(1000), id: z.string().min(1).max(1000) }).optional(),
@@ -30,7 +31,12 @@ const assignment = z.strictObject({
   orderId: z.string().min(1).max(200).optional(),
   reason,
 })
-const reasoned = z.strictObject({ reason })
+
+const ITEM = shape<ImportItem>(
+  ...(['id', 'studyInstanceUID', 'state', 'reconciliation', 'arrivedAs', 'originator', 'medium', 'why'] as const),
+  ...(['candidates', 'decision', 'earlier?'] as const),
+)
+const STATE = shape<StudyReconciliation>('studyInstanceUID', 'state', 'why', 'candidates', 'item')
 
 /** What the routes need: the desk, and how long a page may be. */
 export interface ImportWorklistServices {
@@ -49,9 +55,9 @@ export function importWorklistRoutes({ imports, pageMax }: ImportWorklistService
       standard,
       needs: 'identity.read',
       describes: {
+        response: listOf(ITEM),
         summary: 'Studies that wait for a person, and those decided.',
         query: { state: 'open or decided.', reconciliation: `${STATES.join(', ')}.`, ...PAGE_QUERY },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, filters)
@@ -72,7 +78,7 @@ export function importWorklistRoutes({ imports, pageMax }: ImportWorklistService
       url: '/api/v1/import-worklist/:id',
       standard,
       needs: 'identity.read',
-      describes: { summary: 'One study with its candidates and what speaks for and against each.' },
+      describes: { response: ITEM, summary: 'One study with its candidates and what speaks for and against each.' },
       async handle(asked) {
         const item = await imports.item(pathParameter(asked, 'id'))
         if (item === undefined) throw new ArchiveError('request.not-found', 'item of the import worklist')
@@ -87,6 +93,13 @@ export function importWorklistRoutes({ imports, pageMax }: ImportWorklistService
       needs: 'identity.decide',
       body: 'json',
       describes: {
+        response: ITEM,
+        example: {
+          action: 'assign',
+          patient: { issuer: 'HOSPITAL', id: 'P100' },
+          orderId: null,
+          reason: 'identity card seen',
+        },
         summary: 'Assigns the study to a patient (or a candidate by its place) and an order, or keeps it as it came.',
         request: jsonSchema(decision),
       },
@@ -104,7 +117,12 @@ export function importWorklistRoutes({ imports, pageMax }: ImportWorklistService
       standard,
       needs: 'identity.decide',
       body: 'json',
-      describes: { summary: 'Takes a decision back: the study is as it was before.', request: jsonSchema(reasoned) },
+      describes: {
+        response: ITEM,
+        example: { reason: 'it was the other disc' },
+        summary: 'Takes a decision back: the study is as it was before.',
+        request: jsonSchema(reasoned),
+      },
       async handle(asked) {
         const id = pathParameter(asked, 'id')
         if ((await imports.item(id)) === undefined) {
@@ -119,7 +137,7 @@ export function importWorklistRoutes({ imports, pageMax }: ImportWorklistService
       url: '/api/v1/studies/:study/reconciliation',
       standard,
       needs: 'identity.read',
-      describes: { summary: 'How a study stands: local, coerced, waiting or foreign.' },
+      describes: { response: STATE, summary: 'How a study stands: local, coerced, waiting or foreign.' },
       async handle(asked) {
         const studyInstanceUID = pathParameter(asked, 'study')
         const state = await imports.stateOf(studyInstanceUID)
@@ -135,6 +153,8 @@ export function importWorklistRoutes({ imports, pageMax }: ImportWorklistService
       needs: 'identity.decide',
       body: 'json',
       describes: {
+        response: ITEM,
+        example: { orderId: 'HOSPITAL|F1', reason: 'the order of this exam' },
         summary:
           'Assigns a study by hand: to an order, a patient (by default the one it is kept under), or both. Answers the item of the import worklist, where it can be taken back.',
         request: jsonSchema(assignment),
@@ -153,7 +173,7 @@ export function importWorklistRoutes({ imports, pageMax }: ImportWorklistService
       url: '/api/v1/studies/:study/reconcile',
       standard,
       needs: 'identity.decide',
-      describes: { summary: 'Matches a study anew with the patients and orders known now.' },
+      describes: { response: STATE, summary: 'Matches a study anew with the patients and orders known now.' },
       async handle(asked) {
         const studyInstanceUID = pathParameter(asked, 'study')
         if ((await imports.stateOf(studyInstanceUID)) === undefined)

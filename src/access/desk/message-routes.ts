@@ -1,16 +1,24 @@
 import { ArchiveError } from '#errors.ts'
-import type { MessageReader } from '#model/message.ts'
+import type { MessageReader, MessageRecord } from '#model/message.ts'
 import type { Route } from '#model/route.ts'
-import {
-  filtersAsked,
-  instantAsked,
-  LIST_SCHEMA,
-  listAnswer,
-  oneOf,
-  PAGE_QUERY,
-  pageAsked,
-  pathParameter,
-} from './ask.ts'
+import { listOf, shape } from '#model/route-schema.ts'
+import { filtersAsked, instantAsked, listAnswer, oneOf, PAGE_QUERY, pageAsked, pathParameter } from './ask.ts'
+
+const MESSAGE = shape<MessageRecord>(
+  ...([
+    'id',
+    'time',
+    'application',
+    'facility',
+    'address',
+    'originator',
+    'controlId',
+    'type',
+    'sha256',
+    'size',
+  ] as const),
+  ...(['acknowledgement', 'error', 'identifiers', 'zSegments', 'notes', 'arrivals', 'entries'] as const),
+)
 
 /** The archive of HL7 v2 messages. contract.md, `GET /messages?controlId=`. */
 export function messageRoutes(messages: MessageReader, pageMax: number): readonly Route[] {
@@ -23,6 +31,7 @@ export function messageRoutes(messages: MessageReader, pageMax: number): readonl
       standard,
       needs: 'message.read',
       describes: {
+        response: listOf(MESSAGE),
         summary: 'HL7 v2 messages with their answers, newest first.',
         query: {
           controlId: 'MSH-10, exactly.',
@@ -33,7 +42,6 @@ export function messageRoutes(messages: MessageReader, pageMax: number): readonl
           since: 'Not before this instant.',
           ...PAGE_QUERY,
         },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, filters)
@@ -50,7 +58,7 @@ export function messageRoutes(messages: MessageReader, pageMax: number): readonl
       url: '/api/v1/messages/:id',
       standard,
       needs: 'message.read',
-      describes: { summary: 'One message: who sent it, how it was answered, what it decided.' },
+      describes: { response: MESSAGE, summary: 'One message: who sent it, how it was answered, what it decided.' },
       async handle(asked) {
         const id = pathParameter(asked, 'id')
         const record = messages.message(id)
@@ -64,7 +72,10 @@ export function messageRoutes(messages: MessageReader, pageMax: number): readonl
       url: '/api/v1/messages/:id/raw',
       standard,
       needs: 'message.read',
-      describes: { summary: 'The message as it came, without framing.' },
+      describes: {
+        answers: 'The bytes, `application/octet-stream`.',
+        summary: 'The message as it came, without framing.',
+      },
       async handle(asked, reply) {
         const id = pathParameter(asked, 'id')
         if (messages.message(id) === undefined) throw new ArchiveError('request.not-found', 'message')

@@ -19,7 +19,10 @@ export function originalRoute({ archive, segments }: OriginalServices): Route {
     url: '/api/v1/objects/:any/original',
     standard: 'Diptych pages',
     needs: 'quarantine.original',
-    describes: { summary: 'The object bit for bit as it arrived, without any later change; for administrators.' },
+    describes: {
+      answers: 'The file, `application/dicom`.',
+      summary: 'The object bit for bit as it arrived, without any later change; for administrators.',
+    },
     async handle(asked, reply) {
       const instance = await archive.find(pathParameter(asked, 'any'), asked.visibility)
       const record = instance === undefined ? undefined : await archive.record(instance.objectId)

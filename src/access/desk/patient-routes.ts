@@ -1,26 +1,26 @@
 import { z } from 'zod'
-import type { PatientKey } from '#model/identity.ts'
+import type { Demographics, LedgerEntry, LedgerPatient, PatientKey } from '#model/identity.ts'
 import type { Asked, Route } from '#model/route.ts'
+import { listOf, shape } from '#model/route-schema.ts'
 import type { By, PatientDesk } from '#operations/patient-desk.ts'
 import {
   bodyAsked,
   filtersAsked,
   jsonSchema,
-  LIST_SCHEMA,
   listAnswer,
   PAGE_QUERY,
   pageAsked,
   pathParameter,
+  reason,
+  reasoned,
 } from './ask.ts'
 
 const STANDARD = 'Diptych pages'
 const ENTRIES_SHOWN = 100
 
-const reason = z.string('a reason is required').trim().min(1, 'a reason is required').max(2000)
 const identifier = z.strictObject({ issuer: z.string().min(1).max(1000), id: z.string().min(1).max(1000) })
 /** A patient by (issuer, id), or by the opaque id of the patient list. */
 const other = z.union([identifier, z.strictObject({ patientId: z.string().min(1).max(200) })])
-const reasoned = z.strictObject({ reason })
 const merging = z.strictObject({ into: other, reason })
 const linking = z.strictObject({ with: other, reason })
 const naming = z.strictObject({ name: z.string().trim().min(1).max(200), reason })
@@ -42,6 +42,15 @@ const correcting = z.strictObject({
     .max(200),
   reason,
 })
+
+const ENTRY = shape<LedgerEntry>('id', 'time', 'cause', 'decision', 'undoneBy')
+const VIEW = shape<LedgerPatient & Demographics & { identifier: string; entries: unknown; moreEntries: unknown }>(
+  ...(['id', 'identifier', 'issuer', 'issuerAssumed', 'authority', 'visits', 'mergedInto', 'survivor'] as const),
+  ...(['aliases', 'linked', 'name', 'birthDate', 'sex', 'otherIds', 'address', 'telephone', 'motherName'] as const),
+  ...(['entries', 'moreEntries'] as const),
+)
+const INTO = { issuer: 'HOSPITAL', id: 'P100' }
+const CORRECTION = { changes: [{ path: '00081030', values: ['CT of the head'] }], reason: 'typed wrong' }
 
 export interface PatientServices {
   readonly patients: PatientDesk
@@ -67,6 +76,7 @@ export function patientRoutes({ patients, pageMax }: PatientServices): readonly 
   function deciding<Schema extends z.ZodType<{ reason: string }>>(
     what: string,
     summary: string,
+    example: z.input<Schema>,
     schema: Schema,
     decide: (patient: PatientKey, body: z.output<Schema>, by: By) => Promise<unknown>,
   ): Route {
@@ -76,7 +86,7 @@ export function patientRoutes({ patients, pageMax }: PatientServices): readonly 
       standard: STANDARD,
       needs: 'identity.decide',
       body: 'json',
-      describes: { summary, request: jsonSchema(schema) },
+      describes: { summary, request: jsonSchema(schema), example, response: VIEW },
       async handle(asked) {
         const { issuer, id, patientId } = patients.patient(pathParameter(asked, 'id'))
         const body = bodyAsked(asked, schema)
@@ -92,27 +102,50 @@ export function patientRoutes({ patients, pageMax }: PatientServices): readonly 
       url: '/api/v1/patients/:id',
       standard: STANDARD,
       needs: 'identity.read',
-      describes: { summary: 'A patient: identifiers, aliases, links, visits, and what was decided, newest first.' },
+      describes: {
+        response: VIEW,
+        summary: 'A patient: identifiers, aliases, links, visits, and what was decided, newest first.',
+      },
       async handle(asked) {
         const { patientId } = patients.patient(pathParameter(asked, 'id'))
         await asked.audit('read', { patientId, detail: 'identity' })
         return view(patientId)
       },
     },
-    deciding('merge', 'Folds the patient into another; both numbers lead there.', merging, (patient, { into }, by) =>
-      patients.merge(patient, keyAsked(into), by),
+    deciding(
+      'merge',
+      'Folds the patient into another; both numbers lead there.',
+      { into: INTO, reason: 'the same person' },
+      merging,
+      (patient, { into }, by) => patients.merge(patient, keyAsked(into), by),
     ),
-    deciding('unmerge', 'Takes the merge back: everything is as it was without it.', reasoned, (patient, _body, by) =>
-      patients.unmerge(patient, by),
+    deciding(
+      'unmerge',
+      'Takes the merge back: everything is as it was without it.',
+      { reason: 'two persons' },
+      reasoned,
+      (patient, _body, by) => patients.unmerge(patient, by),
     ),
-    deciding('link', 'Says that two numbers are one person; both stay.', linking, (patient, { with: given }, by) =>
-      patients.link(patient, keyAsked(given), by),
+    deciding(
+      'link',
+      'Says that two numbers are one person; both stay.',
+      { with: INTO, reason: 'the same person' },
+      linking,
+      (patient, { with: given }, by) => patients.link(patient, keyAsked(given), by),
     ),
-    deciding('unlink', 'Takes the link back.', linking, (patient, { with: given }, by) =>
-      patients.unlink(patient, keyAsked(given), by),
+    deciding(
+      'unlink',
+      'Takes the link back.',
+      { with: INTO, reason: 'two persons' },
+      linking,
+      (patient, { with: given }, by) => patients.unlink(patient, keyAsked(given), by),
     ),
-    deciding('name', 'Fixes the name once for all studies of the patient.', naming, (patient, { name }, by) =>
-      patients.fixName(patient, name, by),
+    deciding(
+      'name',
+      'Fixes the name once for all studies of the patient.',
+      { name: 'Muster^Maria', reason: 'married' },
+      naming,
+      (patient, { name }, by) => patients.fixName(patient, name, by),
     ),
     {
       method: 'POST',
@@ -121,6 +154,8 @@ export function patientRoutes({ patients, pageMax }: PatientServices): readonly 
       needs: 'identity.decide',
       body: 'json',
       describes: {
+        response: listOf(ENTRY),
+        example: CORRECTION,
         summary: 'Corrects attributes of one object, by any of its identifiers.',
         request: jsonSchema(correcting),
       },
@@ -136,7 +171,12 @@ export function patientRoutes({ patients, pageMax }: PatientServices): readonly 
       standard: 'Diptych pages; PS3.3 section C.12.1.1.9',
       needs: 'identity.decide',
       body: 'json',
-      describes: { summary: 'Corrects attributes of all objects of a study.', request: jsonSchema(correcting) },
+      describes: {
+        response: listOf(ENTRY),
+        example: CORRECTION,
+        summary: 'Corrects attributes of all objects of a study.',
+        request: jsonSchema(correcting),
+      },
       async handle(asked) {
         const studyInstanceUID = pathParameter(asked, 'study')
         await patients.mustBeKept(studyInstanceUID, asked.visibility)
@@ -150,9 +190,9 @@ export function patientRoutes({ patients, pageMax }: PatientServices): readonly 
       standard: STANDARD,
       needs: 'identity.read',
       describes: {
+        response: listOf(ENTRY),
         summary: 'What was decided about patients and attributes, newest first.',
         query: { patient: 'The opaque id of a patient.', study: 'Study Instance UID.', ...PAGE_QUERY },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, ['patient', 'study'])
@@ -173,7 +213,12 @@ export function patientRoutes({ patients, pageMax }: PatientServices): readonly 
       standard: STANDARD,
       needs: 'identity.decide',
       body: 'json',
-      describes: { summary: 'Takes a decision back, whatever it was.', request: jsonSchema(reasoned) },
+      describes: {
+        response: listOf(ENTRY),
+        example: { reason: 'the wrong person' },
+        summary: 'Takes a decision back, whatever it was.',
+        request: jsonSchema(reasoned),
+      },
       async handle(asked) {
         const { reason: why } = bodyAsked(asked, reasoned)
         return listAnswer(await patients.undo(pathParameter(asked, 'entry'), byOf(asked, why)), null)

@@ -1,59 +1,29 @@
-import { ArchiveError } from '#errors.ts'
+import type { Peer } from '#model/peer.ts'
 import type { Route } from '#model/route.ts'
-import { LIST_SCHEMA, listAnswer, pageAsked, pathParameter } from './ask.ts'
+import { shape } from '#model/route-schema.ts'
+import { peerBody } from '#security/peers.ts'
+import { registerRoutes } from './register-routes.ts'
 import type { DeskServices } from './services.ts'
+
+const PEER = shape<Peer>(
+  ...(['aeTitle', 'host', 'port', 'allow', 'addresses', 'certificates', 'tls', 'callingAeTitle'] as const),
+  ...(['originator', 'sopClasses', 'moveDestinations', 'associationsMax'] as const),
+)
 
 /** The register of application entities. contract.md, HTTP. */
 export function peerRoutes({ peers, pageMax }: DeskServices): readonly Route[] {
-  const standard = 'Diptych pages'
-  return [
+  return registerRoutes(
     {
-      method: 'GET',
-      url: '/api/v1/peers',
-      standard,
-      needs: 'settings.read',
-      describes: { summary: 'Which application entities may call us, and for what.', response: LIST_SCHEMA },
-      async handle(asked) {
-        pageAsked(asked, pageMax, [])
-        const items = peers.all()
-        return listAnswer(items, null, items.length)
-      },
+      ...{ url: '/api/v1/peers', parameter: 'aeTitle', entry: 'application entity', needs: 'peer.write' },
+      lists: 'Which application entities may call us, and for what.',
+      ...{ body: peerBody, shape: PEER },
+      example: { aeTitle: 'CT1', host: '10.0.0.5', port: 104, allow: ['echo', 'store'] },
+      all: () => peers.all(),
+      get: (aeTitle) => peers.get(aeTitle),
+      nameOf: ({ aeTitle }) => aeTitle,
+      put: (...given) => peers.put(...given),
+      remove: (...given) => peers.remove(...given),
     },
-    {
-      method: 'GET',
-      url: '/api/v1/peers/:aeTitle',
-      standard,
-      needs: 'settings.read',
-      describes: { summary: 'One application entity.' },
-      async handle(asked) {
-        const peer = peers.get(pathParameter(asked, 'aeTitle'))
-        if (peer === undefined) throw new ArchiveError('request.not-found', 'peer')
-        return peer
-      },
-    },
-    {
-      method: 'POST',
-      url: '/api/v1/peers',
-      standard,
-      needs: 'peer.write',
-      body: 'json',
-      describes: { summary: 'Registers an application entity, or replaces the one of that title.' },
-      async handle(asked, reply) {
-        const known = new Set(peers.all().map(({ aeTitle }) => aeTitle))
-        const peer = await peers.put(asked.body, asked.subject.name, asked.address)
-        return reply.code(known.has(peer.aeTitle) ? 200 : 201).send(peer)
-      },
-    },
-    {
-      method: 'DELETE',
-      url: '/api/v1/peers/:aeTitle',
-      standard,
-      needs: 'peer.write',
-      describes: { summary: 'Takes an application entity out of the register; its history stays.' },
-      async handle(asked, reply) {
-        await peers.remove(pathParameter(asked, 'aeTitle'), asked.subject.name, asked.address)
-        return reply.code(204).send()
-      },
-    },
-  ]
+    pageMax,
+  )
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
 import type {
+  PlacementDecision,
   PlacementDesk,
   PlacementEffect,
   PlacementPolicy,
@@ -8,6 +9,7 @@ import type {
   PlacementState,
 } from '#model/placement.ts'
 import type { Route } from '#model/route.ts'
+import { listOf, shape } from '#model/route-schema.ts'
 import { policyVersions, undoPolicy } from '#operations/placement-policy.ts'
 import { completed, DEFAULT_POLICY, policyFaults, RULES } from '#placement/policy.ts'
 import type { SiteSettings } from '#security/site-settings.ts'
@@ -21,6 +23,7 @@ import {
   PAGE_QUERY,
   pageAsked,
   pathParameter,
+  reasoned,
 } from './ask.ts'
 
 const STATES: readonly PlacementState[] = ['acting', 'proposed', 'declined', 'undone', 'outdated']
@@ -38,8 +41,6 @@ const EFFECTS: readonly PlacementEffect['do'][] = [
 ]
 const STANDARD = 'Diptych pages'
 
-const reason = z.string('a reason is required').trim().min(1, 'a reason is required').max(2000)
-const reasoned = z.strictObject({ reason })
 const labelling = z.strictObject({
   object: z.string().min(1).max(200),
   rule: z.string().min(1).max(64),
@@ -59,6 +60,11 @@ const policy = z.strictObject({
   documentSystem: z.string().trim().min(1).max(200).nullable().default(null),
 })
 const dryRun = z.strictObject({ policy: policy.optional(), limit: z.int().min(1).max(1000).default(200) })
+
+const DECISION = shape<PlacementDecision>(
+  ...(['id', 'objectId', 'studyInstanceUID', 'state', 'placement', 'effect', 'score', 'signs', 'why', 'made'] as const),
+  ...(['by', 'time', 'policyVersion'] as const),
+)
 
 export interface PlacementServices {
   readonly placement: PlacementDesk
@@ -89,7 +95,7 @@ export function placementRoutes({ placement, decisions, settings, pageMax }: Pla
       standard: STANDARD,
       needs: 'placement.decide',
       body: 'json',
-      describes: { summary, request: jsonSchema(reasoned) },
+      describes: { response: DECISION, example: { reason: 'it is a drawing' }, summary, request: jsonSchema(reasoned) },
       handle: (asked) => {
         const { reason: why } = bodyAsked(asked, reasoned)
         return placement[what](pathParameter(asked, 'id'), asked.subject.name, why)
@@ -104,6 +110,7 @@ export function placementRoutes({ placement, decisions, settings, pageMax }: Pla
       standard: STANDARD,
       needs: 'placement.decide',
       describes: {
+        response: listOf(DECISION),
         summary: 'Placement decisions and suggestions, newest first.',
         query: {
           state: `${STATES.join(', ')}.`,
@@ -112,7 +119,6 @@ export function placementRoutes({ placement, decisions, settings, pageMax }: Pla
           object: 'Object id: its history.',
           ...PAGE_QUERY,
         },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, filters)
@@ -136,7 +142,7 @@ export function placementRoutes({ placement, decisions, settings, pageMax }: Pla
       standard: STANDARD,
       needs: 'placement.decide',
       body: 'json',
-      describes: { summary: 'Lets a suggestion act.' },
+      describes: { response: DECISION, example: {}, summary: 'Lets a suggestion act.' },
       handle: (asked) => placement.accept(pathParameter(asked, 'id'), asked.subject.name),
     },
     settling('decline', 'Says no to a suggestion; the same rule does not ask again for the same facts.'),
@@ -148,6 +154,7 @@ export function placementRoutes({ placement, decisions, settings, pageMax }: Pla
       needs: 'placement.decide',
       body: 'json',
       describes: {
+        example: { object: '1.2.3', rule: 'scanned-paper', is: true },
         summary:
           'Says of one object whether a rule is right about it: samples by which a recogniser earns the right to act.',
         request: jsonSchema(labelling),
@@ -182,7 +189,11 @@ export function placementRoutes({ placement, decisions, settings, pageMax }: Pla
       standard: STANDARD,
       needs: 'settings.write',
       body: 'json',
-      describes: { summary: 'Sets the policy. Try it by a dry run before.', request: jsonSchema(policy) },
+      describes: {
+        example: { rules: [{ rule: 'scanned-paper', mode: 'propose' }] },
+        summary: 'Sets the policy. Try it by a dry run before.',
+        request: jsonSchema(policy),
+      },
       async handle(asked) {
         const made = policyGiven(bodyAsked(asked, policy))
         await settings.change({ 'placement.policy': made }, asked.subject.name, asked.address)
@@ -205,6 +216,7 @@ export function placementRoutes({ placement, decisions, settings, pageMax }: Pla
       body: 'json',
       describes: {
         summary: 'Takes the last change of the policy back; what was decided since is looked at again, by jobs.',
+        example: {},
       },
       handle: (asked) => undoPolicy(settings, placement, asked.subject.name, asked.address),
     },
@@ -215,6 +227,7 @@ export function placementRoutes({ placement, decisions, settings, pageMax }: Pla
       needs: 'placement.decide',
       body: 'json',
       describes: {
+        example: { limit: 50 },
         summary: 'What a policy (without one: that in force) would change of what is stored. Nothing is changed.',
         request: jsonSchema(dryRun),
       },

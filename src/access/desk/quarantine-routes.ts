@@ -1,23 +1,35 @@
-import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
-import type { QuarantineDecision } from '#model/quarantine.ts'
+import type { QuarantineDecision, QuarantineItem } from '#model/quarantine.ts'
 import type { Route } from '#model/route.ts'
+import { listOf, shape } from '#model/route-schema.ts'
 import {
   bodyAsked,
   filtersAsked,
   jsonSchema,
-  LIST_SCHEMA,
   listAnswer,
   oneOf,
   PAGE_QUERY,
   pageAsked,
   pathParameter,
+  reasoned,
 } from './ask.ts'
 import type { DeskServices } from './services.ts'
 
-const reasoned = z.strictObject({
-  reason: z.string('a reason is required').trim().min(1, 'a reason is required').max(2000),
-})
+const ITEM = shape<QuarantineItem>(
+  ...([
+    'id',
+    'state',
+    'sha256',
+    'size',
+    'sopInstanceUid',
+    'arrivedAt',
+    'door',
+    'peer',
+    'arrivals',
+    'findings',
+  ] as const),
+  ...(['preambleHex', 'scan', 'patient', 'decision', 'joins?'] as const),
+)
 
 const ACTIONS: { readonly [action in QuarantineDecision['action']]: string } = {
   release: 'Takes a held object into the archive; its clinical content stays as it is.',
@@ -35,7 +47,12 @@ export function quarantineRoutes({ quarantine, pageMax }: DeskServices): readonl
       standard: 'Diptych pages',
       needs: 'quarantine.decide',
       body: 'json',
-      describes: { summary, request: jsonSchema(reasoned) },
+      describes: {
+        response: ITEM,
+        example: { reason: 'asked back: the sender confirms the file' },
+        summary,
+        request: jsonSchema(reasoned),
+      },
       async handle(asked) {
         const id = pathParameter(asked, 'id')
         if ((await quarantine.item(id)) === undefined) throw new ArchiveError('request.not-found', 'held object')
@@ -51,6 +68,7 @@ export function quarantineRoutes({ quarantine, pageMax }: DeskServices): readonl
       standard: 'Diptych pages',
       needs: 'quarantine.read',
       describes: {
+        response: listOf(ITEM),
         summary: 'Held objects, newest first.',
         query: {
           state: 'held, released or discarded.',
@@ -58,7 +76,6 @@ export function quarantineRoutes({ quarantine, pageMax }: DeskServices): readonl
           sopInstanceUid: '',
           ...PAGE_QUERY,
         },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, filters)
@@ -79,7 +96,7 @@ export function quarantineRoutes({ quarantine, pageMax }: DeskServices): readonl
       url: '/api/v1/quarantine/:id',
       standard: 'Diptych pages',
       needs: 'quarantine.read',
-      describes: { summary: 'One held object with its evidence.' },
+      describes: { response: ITEM, summary: 'One held object with its evidence.' },
       async handle(asked) {
         const id = pathParameter(asked, 'id')
         const item = await quarantine.item(id)
@@ -93,7 +110,10 @@ export function quarantineRoutes({ quarantine, pageMax }: DeskServices): readonl
       url: '/api/v1/quarantine/:id/original',
       standard: 'Diptych pages',
       needs: 'quarantine.original',
-      describes: { summary: 'The original as an encrypted container, for administrators.' },
+      describes: {
+        answers: 'The container, `application/octet-stream`.',
+        summary: 'The original as an encrypted container, for administrators.',
+      },
       async handle(asked, reply) {
         const item = await quarantine.item(pathParameter(asked, 'id'))
         if (item === undefined) throw new ArchiveError('request.not-found', 'held object')

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
 import { PERMISSIONS } from '#model/permission.ts'
 import type { Asked, Route } from '#model/route.ts'
+import { shape } from '#model/route-schema.ts'
 import type { SignedIn } from '#security/accounts.ts'
 import { visibilityOf } from '#security/decide.ts'
 import { cookieOf, sessionCookie, sessionCookieName } from '../http-server-headers.ts'
@@ -17,6 +18,20 @@ const setUp = z.strictObject({
   password: z.string().max(1024),
 })
 const newPassword = z.strictObject({ current: z.string().max(1024), password: z.string().max(1024) })
+
+const SIGNED_IN = shape<SignedIn>('account', 'csrf')
+
+/** What a page asks first. */
+interface SessionView {
+  readonly signedIn: boolean
+  readonly subject: unknown
+  readonly account: unknown
+  readonly csrf: string | null
+  readonly permissions: readonly string[]
+  readonly setupNeeded: boolean
+  /** Name of the site. */
+  readonly site: string
+}
 
 function isSecure(asked: Asked): boolean {
   return asked.baseUrl.startsWith('https:')
@@ -39,7 +54,10 @@ export function sessionRoutes({ accounts, settings }: DeskServices): readonly Ro
       url: '/api/v1/session',
       standard: 'Diptych pages',
       needs: 'public',
-      describes: { summary: 'Who is signed in, what they may do, and the CSRF token of the session.' },
+      describes: {
+        response: shape<SessionView>('signedIn', 'subject', 'account', 'csrf', 'permissions', 'setupNeeded', 'site'),
+        summary: 'Who is signed in, what they may do, and the CSRF token of the session.',
+      },
       async handle(asked, reply) {
         const { subject } = asked
         const cookie = cookieIn(asked)
@@ -62,7 +80,12 @@ export function sessionRoutes({ accounts, settings }: DeskServices): readonly Ro
       standard: 'Diptych pages',
       needs: 'public',
       body: 'json',
-      describes: { summary: 'Signs in: sets the session cookie, answers the CSRF token.', request: jsonSchema(signIn) },
+      describes: {
+        response: SIGNED_IN,
+        example: { name: 'ada', password: 'correct horse battery staple' },
+        summary: 'Signs in: sets the session cookie, answers the CSRF token.',
+        request: jsonSchema(signIn),
+      },
       async handle(asked, reply) {
         const { name, password } = bodyAsked(asked, signIn)
         reply.header('cache-control', 'no-store')
@@ -74,7 +97,7 @@ export function sessionRoutes({ accounts, settings }: DeskServices): readonly Ro
       url: '/api/v1/session',
       standard: 'Diptych pages',
       needs: 'signed-in',
-      describes: { summary: 'Signs out: the session ends at once.' },
+      describes: { status: 204, summary: 'Signs out: the session ends at once.' },
       async handle(asked, reply) {
         const cookie = cookieIn(asked)
         if (asked.subject.kind === 'account' && cookie !== undefined) {
@@ -93,6 +116,8 @@ export function sessionRoutes({ accounts, settings }: DeskServices): readonly Ro
       needs: 'signed-in',
       body: 'json',
       describes: {
+        response: SIGNED_IN,
+        example: { current: 'correct horse battery staple', password: 'four other unrelated words' },
         summary: 'Changes the own password; every session of the account ends, a new one begins.',
         request: jsonSchema(newPassword),
       },
@@ -109,7 +134,10 @@ export function sessionRoutes({ accounts, settings }: DeskServices): readonly Ro
       url: '/api/v1/setup',
       standard: 'Diptych pages',
       needs: 'public',
-      describes: { summary: 'Says whether the first account is still missing.' },
+      describes: {
+        response: shape<{ needed: boolean }>('needed'),
+        summary: 'Says whether the first account is still missing.',
+      },
       handle: async () => ({ needed: accounts.setupNeeded() }),
     },
     {
@@ -119,6 +147,14 @@ export function sessionRoutes({ accounts, settings }: DeskServices): readonly Ro
       needs: 'public',
       body: 'json',
       describes: {
+        status: 201,
+        response: SIGNED_IN,
+        example: {
+          token: 'of the set-up link',
+          name: 'ada',
+          displayName: 'Ada Lovelace',
+          password: 'correct horse battery staple',
+        },
         summary: 'Makes the first administrator with the token of the set-up link, and signs in.',
         request: jsonSchema(setUp),
       },

@@ -1,10 +1,24 @@
 import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
 import type { Route } from '#model/route.ts'
-import { bodyAsked, LIST_SCHEMA, listAnswer, pageAsked, pathParameter } from './ask.ts'
+import { listOf, shape } from '#model/route-schema.ts'
+import type { Originator } from '#model/settings.ts'
+import type { SettingVersion } from '#security/ports.ts'
+import { originatorBody, type SiteFile, siteFileBody } from '#security/site-settings.ts'
+import { bodyAsked, jsonSchema, listAnswer, pageAsked, pathParameter } from './ask.ts'
+import { registerRoutes } from './register-routes.ts'
 import type { DeskServices } from './services.ts'
 
 const changes = z.record(z.string().min(1).max(100), z.unknown())
+
+const SETTING = shape<{ key: string; value: unknown; fallback: unknown; set: boolean; what: string }>(
+  ...(['key', 'value', 'fallback', 'set', 'what'] as const),
+)
+const ORIGINATOR = shape<Originator>(
+  ...(['name', 'kind', 'addresses', 'aeTitles', 'certificates', 'accounts', 'trust', 'attestation', 'issuer'] as const),
+  ...(['timeZone', 'department', 'specialty', 'facilityType?', 'confidentiality?', 'language?', 'rules'] as const),
+  ...(['privateElements', 'tiffSopClasses', 'hl7Senders', 'zSegments', 'coercion', 'fhirExtensions?'] as const),
+)
 
 /** Site settings and the register of originators. */
 export function settingsRoutes({ settings, pageMax }: DeskServices): readonly Route[] {
@@ -15,7 +29,10 @@ export function settingsRoutes({ settings, pageMax }: DeskServices): readonly Ro
       url: '/api/v1/settings',
       standard,
       needs: 'settings.read',
-      describes: { summary: 'Every setting with its value, its default, and what it does.', response: LIST_SCHEMA },
+      describes: {
+        summary: 'Every setting with its value, its default, and what it does.',
+        response: listOf(SETTING, { version: {} }),
+      },
       async handle(asked) {
         pageAsked(asked, pageMax, [])
         const items = settings.all()
@@ -28,7 +45,12 @@ export function settingsRoutes({ settings, pageMax }: DeskServices): readonly Ro
       standard,
       needs: 'settings.write',
       body: 'json',
-      describes: { summary: 'Sets values by key; null sets one back to its default. All or nothing.' },
+      describes: {
+        summary: 'Sets values by key; null sets one back to its default. All or nothing.',
+        request: jsonSchema(changes),
+        response: shape<{ items: unknown; version: number }>('items', 'version'),
+        example: { 'site.name': 'St. Elsewhere', 'quarantine.retentionDays': 90, 'site.timeZone': null },
+      },
       async handle(asked) {
         const given = bodyAsked(asked, changes)
         if (Object.keys(given).length === 0) throw new ArchiveError('request.malformed', 'body: nothing to set')
@@ -41,7 +63,10 @@ export function settingsRoutes({ settings, pageMax }: DeskServices): readonly Ro
       url: '/api/v1/settings/:key/history',
       standard,
       needs: 'settings.read',
-      describes: { summary: 'Every value a setting has had, newest first.', response: LIST_SCHEMA },
+      describes: {
+        summary: 'Every value a setting has had, newest first.',
+        response: listOf(shape<SettingVersion>('version', 'key', 'value', 'by', 'time')),
+      },
       async handle(asked) {
         const key = pathParameter(asked, 'key')
         if (!settings.all().some((setting) => setting.key === key))
@@ -54,7 +79,10 @@ export function settingsRoutes({ settings, pageMax }: DeskServices): readonly Ro
       url: '/api/v1/settings/export',
       standard,
       needs: 'settings.read',
-      describes: { summary: 'Settings and originators as one file.' },
+      describes: {
+        summary: 'Settings, originators and peers as one file.',
+        response: shape<SiteFile>('format', 'settings', 'originators', 'peers'),
+      },
       handle: async (_asked, reply) =>
         reply.header('content-disposition', 'attachment; filename="diptych-settings.json"').send(settings.export()),
     },
@@ -64,56 +92,33 @@ export function settingsRoutes({ settings, pageMax }: DeskServices): readonly Ro
       standard,
       needs: 'settings.write',
       body: 'json',
-      describes: { summary: 'Takes such a file: all of it, or nothing.' },
+      describes: {
+        summary: 'Takes such a file: all of it, or nothing.',
+        request: jsonSchema(siteFileBody),
+        response: shape<SiteFile>('settings', 'originators', 'peers'),
+        example: { format: 1, settings: { 'site.name': 'St. Elsewhere' }, originators: [], peers: [] },
+      },
       handle: async (asked) => settings.import(asked.body, asked.subject.name, asked.address),
     },
-    {
-      method: 'GET',
-      url: '/api/v1/originators',
-      standard,
-      needs: 'settings.read',
-      describes: { summary: 'Who may send what by which door.', response: LIST_SCHEMA },
-      async handle(asked) {
-        pageAsked(asked, pageMax, [])
-        const items = settings.originators()
-        return listAnswer(items, null, items.length)
+    ...registerRoutes(
+      {
+        ...{ url: '/api/v1/originators', parameter: 'name', entry: 'originator', needs: 'originator.write' },
+        lists: 'Who may send what by which door.',
+        ...{ body: originatorBody, shape: ORIGINATOR },
+        example: {
+          name: 'CT 1',
+          kind: 'modality',
+          aeTitles: ['CT1'],
+          addresses: ['10.0.0.5'],
+          rules: { P8: 'quarantine' },
+        },
+        all: () => settings.originators(),
+        get: (name) => settings.originator(name),
+        nameOf: ({ name }) => name,
+        put: (...given) => settings.putOriginator(...given),
+        remove: (...given) => settings.removeOriginator(...given),
       },
-    },
-    {
-      method: 'GET',
-      url: '/api/v1/originators/:name',
-      standard,
-      needs: 'settings.read',
-      describes: { summary: 'One originator.' },
-      async handle(asked) {
-        const originator = settings.originator(pathParameter(asked, 'name'))
-        if (originator === undefined) throw new ArchiveError('request.not-found', 'originator')
-        return originator
-      },
-    },
-    {
-      method: 'POST',
-      url: '/api/v1/originators',
-      standard,
-      needs: 'originator.write',
-      body: 'json',
-      describes: { summary: 'Adds an originator, or replaces the one of that name.' },
-      async handle(asked, reply) {
-        const known = new Set(settings.originators().map(({ name }) => name))
-        const originator = await settings.putOriginator(asked.body, asked.subject.name, asked.address)
-        return reply.code(known.has(originator.name) ? 200 : 201).send(originator)
-      },
-    },
-    {
-      method: 'DELETE',
-      url: '/api/v1/originators/:name',
-      standard,
-      needs: 'originator.write',
-      describes: { summary: 'Takes an originator out of the register; its history stays.' },
-      async handle(asked, reply) {
-        await settings.removeOriginator(pathParameter(asked, 'name'), asked.subject.name, asked.address)
-        return reply.code(204).send()
-      },
-    },
+      pageMax,
+    ),
   ]
 }

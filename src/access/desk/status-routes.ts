@@ -1,6 +1,7 @@
 import type { Route } from '#model/route.ts'
-import { filtersAsked, LIST_SCHEMA, listAnswer, oneOf, PAGE_QUERY, pageAsked } from './ask.ts'
-import type { DeskServices } from './services.ts'
+import { listOf, shape } from '#model/route-schema.ts'
+import { filtersAsked, listAnswer, oneOf, PAGE_QUERY, pageAsked } from './ask.ts'
+import type { DeskServices, JobView } from './services.ts'
 
 /** Jobs, and what the archive holds. */
 export function statusRoutes({ archive, jobs, quarantine, version, pageMax }: DeskServices): readonly Route[] {
@@ -11,9 +12,9 @@ export function statusRoutes({ archive, jobs, quarantine, version, pageMax }: De
       standard: 'Diptych pages',
       needs: 'jobs.read',
       describes: {
+        response: listOf(shape<JobView>('id', 'kind', 'state', 'attempts', 'createdAt', 'updatedAt', 'error')),
         summary: 'Work in the background.',
         query: { state: 'open, running, done or parked.', ...PAGE_QUERY },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, ['state'])
@@ -28,7 +29,14 @@ export function statusRoutes({ archive, jobs, quarantine, version, pageMax }: De
       url: '/api/v1/status',
       standard: 'Diptych pages',
       needs: 'system.read',
-      describes: { summary: 'How much the archive holds.' },
+      describes: {
+        response: shape<{ version: string; counts: unknown; somethingHeld: boolean }>(
+          'version',
+          'counts',
+          'somethingHeld',
+        ),
+        summary: 'How much the archive holds.',
+      },
       async handle() {
         const [counts, held] = await Promise.all([archive.counts(), quarantine.list({ state: 'held', limit: 1 })])
         return { version, counts, somethingHeld: held.items.length > 0 }

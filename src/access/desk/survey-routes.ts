@@ -1,18 +1,19 @@
 import { z } from 'zod'
 import { ArchiveError } from '#errors.ts'
 import type { Route } from '#model/route.ts'
-import type { FindingState, SurveyDesk, SurveyReader } from '#model/survey.ts'
+import { listOf, shape } from '#model/route-schema.ts'
+import type { FindingState, Survey, SurveyDesk, SurveyFinding, SurveyReader } from '#model/survey.ts'
 import { RULES } from '#placement/policy.ts'
 import {
   bodyAsked,
   filtersAsked,
   jsonSchema,
-  LIST_SCHEMA,
   listAnswer,
   oneOf,
   PAGE_QUERY,
   pageAsked,
   pathParameter,
+  reason,
 } from './ask.ts'
 
 const STANDARD = 'Diptych pages'
@@ -27,8 +28,17 @@ const mending = z.strictObject({
     .array(z.string().regex(/^\d{1,10}\.\d{1,15}$/, 'expected the id of a finding'))
     .max(10_000)
     .optional(),
-  reason: z.string('a reason is required').trim().min(1, 'a reason is required').max(2000),
+  reason,
 })
+
+const SURVEY = shape<Survey>(
+  ...(['id', 'state', 'startedBy', 'startedAt', 'finishedAt', 'policyVersion', 'looked', 'total', 'objects'] as const),
+  'findings',
+)
+const FINDING = shape<SurveyFinding>(
+  ...(['id', 'objectId', 'studyInstanceUID', 'rule', 'effect', 'says', 'score', 'why', 'state', 'decision'] as const),
+  'error',
+)
 
 export interface SurveyServices {
   readonly surveys: SurveyDesk
@@ -52,7 +62,12 @@ export function surveyRoutes({ surveys, reports, pageMax }: SurveyServices): rea
       method: 'POST',
       url: '/api/v1/surveys',
       body: 'json',
-      describes: { summary: 'Asks every placement rule about everything that is stored; changes nothing.' },
+      describes: {
+        status: 202,
+        response: SURVEY,
+        example: {},
+        summary: 'Asks every placement rule about everything that is stored; changes nothing.',
+      },
       async handle(asked, reply) {
         return reply.code(202).send(await surveys.start(asked.subject.name))
       },
@@ -61,7 +76,7 @@ export function surveyRoutes({ surveys, reports, pageMax }: SurveyServices): rea
       ...common,
       method: 'GET',
       url: '/api/v1/surveys',
-      describes: { summary: 'Surveys, newest first.', response: LIST_SCHEMA },
+      describes: { response: listOf(SURVEY), summary: 'Surveys, newest first.' },
       handle: async () => listAnswer(reports.surveys(pageMax), null),
     },
     {
@@ -79,9 +94,9 @@ export function surveyRoutes({ surveys, reports, pageMax }: SurveyServices): rea
       method: 'GET',
       url: '/api/v1/surveys/:id/findings',
       describes: {
+        response: listOf(FINDING),
         summary: 'What a survey found, one by one.',
         query: { rule: 'Id of a rule.', state: `${STATES.join(', ')}.`, ...PAGE_QUERY },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const { id } = known(pathParameter(asked, 'id'))
@@ -102,7 +117,7 @@ export function surveyRoutes({ surveys, reports, pageMax }: SurveyServices): rea
       method: 'POST',
       url: '/api/v1/surveys/:id/cancel',
       body: 'json',
-      describes: { summary: 'Ends a survey that is under way; what it found stays.' },
+      describes: { example: {}, summary: 'Ends a survey that is under way; what it found stays.' },
       handle: (asked) => surveys.cancel(known(pathParameter(asked, 'id')).id, asked.subject.name),
     },
     {
@@ -111,6 +126,9 @@ export function surveyRoutes({ surveys, reports, pageMax }: SurveyServices): rea
       url: '/api/v1/surveys/:id/mend',
       body: 'json',
       describes: {
+        status: 202,
+        response: shape<{ survey: string; asked: unknown }>('survey', 'asked'),
+        example: { reason: 'looked through the examples' },
         summary: 'Accepts what waits of a survey: of some rules, single findings, or (neither given) all of it.',
         request: jsonSchema(mending),
       },

@@ -2,8 +2,9 @@ import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Order, OrderStatus } from '#model/identity.ts'
 import type { IdentityReader } from '#model/identity-ledger.ts'
 import type { Route } from '#model/route.ts'
+import { listOf, shape } from '#model/route-schema.ts'
 import { arrivedOf } from '#operations/performed-step.ts'
-import { filtersAsked, LIST_SCHEMA, listAnswer, oneOf, PAGE_QUERY, pageAsked } from './ask.ts'
+import { filtersAsked, listAnswer, oneOf, PAGE_QUERY, pageAsked } from './ask.ts'
 
 export interface WorklistTools {
   readonly ledger: Pick<IdentityReader, 'orders' | 'patient' | 'performedSteps'>
@@ -41,6 +42,29 @@ export async function worklistItem({ ledger, reader }: WorklistTools, order: Ord
   }
 }
 
+const ORDER = shape<Order & { performed: unknown }>(
+  ...(['id', 'patient', 'placerOrderNumber', 'placerIssuer', 'fillerOrderNumber', 'fillerIssuer'] as const),
+  ...([
+    'accessionNumber',
+    'accessionIssuer',
+    'requestedProcedureId',
+    'description',
+    'codes',
+    'studyInstanceUID',
+  ] as const),
+  ...(['studyUidFrom', 'steps', 'priority', 'requestingPhysician', 'referringPhysician', 'requestingService'] as const),
+  ...([
+    'reason',
+    'medicalAlerts',
+    'patientState',
+    'transport',
+    'confidentiality',
+    'department',
+    'admissionId',
+  ] as const),
+  ...(['status', 'performed'] as const),
+)
+
 /** The modality worklist for people. contract.md, `GET /worklist`. */
 export function worklistRoutes(tools: WorklistTools, pageMax: number): readonly Route[] {
   const filters = ['status', 'accessionNumber', 'studyInstanceUid', 'from', 'to', 'modality', 'station'] as const
@@ -51,6 +75,7 @@ export function worklistRoutes(tools: WorklistTools, pageMax: number): readonly 
       standard: 'Diptych pages',
       needs: 'worklist.read',
       describes: {
+        response: listOf(ORDER),
         summary: 'Imaging orders with their scheduled and performed steps, by start.',
         query: {
           status: `One of ${ORDER_STATUSES.join(', ')}.`,
@@ -62,7 +87,6 @@ export function worklistRoutes(tools: WorklistTools, pageMax: number): readonly 
           station: 'AE title of a step.',
           ...PAGE_QUERY,
         },
-        response: LIST_SCHEMA,
       },
       async handle(asked) {
         const page = pageAsked(asked, pageMax, filters)
