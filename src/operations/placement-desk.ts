@@ -107,6 +107,8 @@ export interface Placements extends PlacementDesk {
   move(id: string, again?: boolean): Promise<boolean>
   /** What the policy in force says of a situation, with what speaks against letting it act. */
   verdicts(situation: Situation): ReadonlyMap<string, PlacementVerdict>
+  /** Whether a person said no to a verdict about this situation, before or after it acted. */
+  saidNo(situation: Situation): (verdict: PlacementVerdict) => boolean
 }
 
 const BY_POLICY = 'policy'
@@ -139,9 +141,10 @@ export function createPlacementDesk(tools: PlacementDeskTools): Placements {
     return JSON.stringify([placement.rule, placement.panel, Object.fromEntries(named)])
   }
 
-  function saidNo({ studyInstanceUID, instances, documents }: Situation): ReadonlySet<string> {
+  function saidNo({ studyInstanceUID, instances, documents }: Situation): (verdict: PlacementVerdict) => boolean {
     const ids = [...instances, ...documents].map(({ objectId }) => objectId)
-    return new Set(book.refused(studyInstanceUID, ids).map(signature))
+    const refused = new Set(book.refused(studyInstanceUID, ids).map(signature))
+    return (verdict) => refused.size > 0 && refused.has(signature(verdict))
   }
 
   async function evaluate(situation: Situation): Promise<void> {
@@ -157,7 +160,7 @@ export function createPlacementDesk(tools: PlacementDeskTools): Placements {
       const verdict = verdicts.get(objectId)
       const stands = standing.get(objectId)
       if (verdict === undefined || (stands !== undefined && says(stands, verdict))) continue
-      const refused = no.has(signature(verdict))
+      const refused = no(verdict)
       if (refused && (stands === undefined || stands.state === 'declined' || stands.state === 'undone')) continue
       if (stands !== undefined && stands.state !== 'declined' && stands.state !== 'undone') {
         states.push({ id: stands.id, state: 'outdated', by: BY_POLICY, reason: 'what it looked at has changed' })
@@ -285,10 +288,11 @@ export function createPlacementDesk(tools: PlacementDeskTools): Placements {
     async dryRun(policy, limit) {
       const [fault] = policyFaults(policy)
       if (fault !== undefined) throw new ArchiveError('request.malformed', `${fault.path}: ${fault.detail}`)
-      return dryRun(tools, completed(policy), mayAct, limit)
+      return dryRun({ ...tools, saidNo }, completed(policy), mayAct, limit)
     },
 
     verdicts: verdictsOf,
+    saidNo,
 
     async move(id, again = false) {
       const decision = book.get(id)

@@ -3,14 +3,14 @@ import type { DryRun, PlacementPolicy } from '#model/placement.ts'
 import type { Situation } from '#model/placement-facts.ts'
 import { decideSituation, says } from '#placement/decide.ts'
 import { asItCame } from '#placement/rules/as-it-came.ts'
-import type { PlacementDeskTools, Situations } from './placement-desk.ts'
+import type { PlacementDeskTools, Placements, Situations } from './placement-desk.ts'
 
 /** Studies looked at between two breaths of a dry run. */
 const DRY_RUN_PAGE = 100
 
 /** What a policy would change of what stands, without changing it. */
 export async function dryRun(
-  { situations, book }: Pick<PlacementDeskTools, 'situations' | 'book'>,
+  { situations, book, saidNo }: Pick<PlacementDeskTools, 'situations' | 'book'> & Pick<Placements, 'saidNo'>,
   policy: PlacementPolicy,
   mayAct: (rule: string) => boolean,
   limit: number,
@@ -19,11 +19,13 @@ export async function dryRun(
   let looked = 0
   for await (const situation of everySituation(situations)) {
     const verdicts = decideSituation(situation, policy, mayAct)
+    const no = saidNo(situation)
     const standing = book.standing([...verdicts.keys()])
     for (const [objectId, verdict] of verdicts) {
       looked++
       const stands = standing.get(objectId)
       if (stands === undefined ? verdict.placement.rule === asItCame.id : says(stands, verdict)) continue
+      if (no(verdict)) continue
       if (changes.length >= limit) return { looked, changes, more: true }
       changes.push({
         objectId,

@@ -45,7 +45,7 @@ export interface SurveyTools {
   readonly decisions: {
     standing(objectIds: readonly string[]): ReadonlyMap<string, PlacementDecision>
   }
-  readonly placements: Pick<Placements, 'verdicts' | 'evaluate' | 'accept'>
+  readonly placements: Pick<Placements, 'verdicts' | 'saidNo' | 'evaluate' | 'accept'>
   readonly jobs: Pick<JobQueue, 'enqueue'>
   policyVersion(): number
   /** One transaction. */
@@ -131,7 +131,8 @@ export function createSurveys(tools: SurveyTools): Surveys {
         if (situation === undefined) continue
         const verdicts = tools.placements.verdicts(situation)
         counts.objects += verdicts.size
-        found.push(...findingsOf(situation, verdicts, tools.decisions.standing([...verdicts.keys()])))
+        const standing = tools.decisions.standing([...verdicts.keys()])
+        found.push(...findingsOf(situation, verdicts, standing, tools.placements.saidNo(situation)))
       }
       if (page.length < PAGE) place = place.phase === 'studies' ? { phase: 'documents', after: 0 } : null
       await new Promise<void>((resolve) => setImmediate(resolve))
@@ -189,19 +190,15 @@ function findingsOf(
   { studyInstanceUID }: Situation,
   verdicts: ReadonlyMap<string, PlacementVerdict>,
   standing: ReadonlyMap<string, PlacementDecision>,
+  saidNo: (verdict: PlacementVerdict) => boolean,
 ): NewFinding[] {
   return [...verdicts].flatMap(([objectId, verdict]): NewFinding[] => {
     const { effect, placement, score, why, state } = verdict
     if (effect.do === 'stay') return []
     const stands = standing.get(objectId)
     const same = stands !== undefined && stands.placement.rule === placement.rule && sameEffect(stands, verdict)
-    const now: FindingState = !same
-      ? 'waiting'
-      : stands.state === 'acting'
-        ? 'done'
-        : stands.state === 'declined' || stands.state === 'undone'
-          ? 'declined'
-          : 'waiting'
+    const acts = same && stands.state === 'acting'
+    const now: FindingState = acts ? 'done' : saidNo(verdict) ? 'declined' : 'waiting'
     return [
       {
         ...{ objectId, studyInstanceUID, rule: placement.rule, effect: effect.do, says: state, score, why },

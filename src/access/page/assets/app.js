@@ -4,6 +4,7 @@ import { fill, h, problem } from './dom.js'
 import { importItemPage, importWorklistPage } from './import-worklist.js'
 import { objectPage } from './object.js'
 import { patientPage } from './patient.js'
+import { placedPage, placementPage } from './placement.js'
 import { heldPage, quarantinePage } from './quarantine.js'
 import { accountMenu, entitle, may, session, setupPage, signInPage, startSession } from './session.js'
 import { studiesPage } from './studies.js'
@@ -22,6 +23,8 @@ const PAGES = {
   quarantine: { title: 'Quarantine', nav: true, needs: 'quarantine.read', show: quarantinePage },
   'import-worklist': { title: 'Import worklist', nav: true, needs: 'identity.read', show: importWorklistPage },
   'import-item': { title: 'Whose study', needs: 'identity.read', show: importItemPage },
+  placement: { title: 'Places', nav: true, needs: 'placement.decide', show: placementPage },
+  placed: { title: 'Why is this here', needs: 'placement.decide', show: placedPage },
   held: { title: 'Held', needs: 'quarantine.read', show: heldPage },
 }
 
@@ -80,6 +83,7 @@ function drawFrame(word) {
       object: '',
       document: 'documents',
       held: 'quarantine',
+      placed: 'placement',
       'import-item': 'import-worklist',
     }[word] ?? word
   nav.hidden = word === null

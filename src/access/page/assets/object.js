@@ -1,5 +1,6 @@
 import { ask } from './api.js'
 import { fill, h, instant, table } from './dom.js'
+import { may } from './session.js'
 import { facts } from './study.js'
 
 const VERDICTS = {
@@ -154,8 +155,12 @@ export async function objectPage(main, place) {
                   ['Panel', placement.panel],
                   ['Form', placement.form],
                   ['Rule', `${placement.rule} ${placement.ruleVersion ?? ''}`],
+                  ['Why', placement.history?.find(({ state }) => state === 'acting')?.why],
                 ]),
               ),
+              may('placement.decide')
+                ? h('p', {}, h('a', { href: `#/placed/${encodeURIComponent(provenance.id)}` }, 'Why is this here?'))
+                : null,
             ),
       ),
     ),
