@@ -18,9 +18,10 @@ export function openFhir(archive: Archive, version: string, log: ErrorLog): Fhir
     segments,
     config,
     documentDesk: desk,
+    identity,
   } = archive
   const sources = { reader, documents, fhir, derived, own, ledger, security, issuers: issuersNow(security) }
-  return fhirDoor({ sources, segments, desk, version, limits: config.limits, log })
+  return fhirDoor({ sources, segments, desk, identity, ledger, version, limits: config.limits, log })
 }
 
 /** The register of issuers, read again only when a setting changed. */

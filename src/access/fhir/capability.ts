@@ -3,6 +3,21 @@ import { searchParameter } from '#standards/fhir/definitions.ts'
 import { compact, type Loose } from './compact.ts'
 import type { ResourceKind } from './kind.ts'
 import { MHD } from './list.ts'
+import { OPERATIONS } from './operation-routes.ts'
+
+const IHE = 'https://profiles.ihe.net/ITI'
+
+/** Actors of IHE with their options, as their implementation guides name them. docs/reference/mhd.md */
+const INSTANTIATES = [
+  ...['DocumentResponder', 'DocumentRecipient', 'DocumentRecipient.Comprehensive', 'DocumentRecipient.UnContained'],
+  ...['DocumentRecipient.Simplified', 'DocumentRecipient.Generate'],
+]
+  .map((actor) => `${MHD}/CapabilityStatement/IHE.MHD.${actor}`)
+  .concat(
+    `${IHE}/PDQm/CapabilityStatement/IHE.PDQm.PatientDemographicsSupplier`,
+    `${IHE}/PDQm/CapabilityStatement/IHE.PDQm.PatientDemographicsSupplierMatch`,
+    `${IHE}/PIXm/CapabilityStatement/IHE.PIXm.Manager`,
+  )
 
 type Interaction = NonNullable<CapabilityStatementRestResource['interaction']>[number]['code']
 
@@ -32,10 +47,11 @@ function resourceOf(kind: ResourceKind): Loose<CapabilityStatementRestResource> 
     readHistory: kind.history,
     updateCreate: false,
     conditionalCreate: writes,
-    conditionalUpdate: kind.needs.change !== undefined,
+    conditionalUpdate: kind.needs.change !== undefined || kind.type === 'Patient',
     conditionalRead: 'full-support',
     searchInclude: kind.includes.map((code) => `${kind.type}:${code}`),
     searchRevInclude: kind.revIncludes,
+    operation: OPERATIONS.flatMap(({ type, told }) => (type === kind.type && told !== undefined ? [told] : [])),
     searchParam: parameters.map((name) => {
       const found = searchParameter(kind.type, name)
       return { name, type: found?.type ?? 'string' }
@@ -53,10 +69,7 @@ export function capabilityStatement(
     status: 'active',
     date: about.started,
     kind: 'instance',
-    instantiates: [
-      `${MHD}/CapabilityStatement/IHE.MHD.DocumentResponder`,
-      `${MHD}/CapabilityStatement/IHE.MHD.DocumentRecipient`,
-    ],
+    instantiates: INSTANTIATES,
     software: { name: 'Diptych', version: about.version },
     implementation: { description: 'Diptych: images and documents of one archive', url: about.base },
     fhirVersion: '4.0.1',

@@ -4,7 +4,7 @@ import { ArchiveError } from '#errors.ts'
 import { loadDefinitions } from '#standards/fhir/definitions.ts'
 import { type Json, toXml } from '#standards/fhir/xml-write.ts'
 import { RangedReads } from '../dicomweb/send.ts'
-import { documentBytes, sendDocument } from '../document-content.ts'
+import { sendDocument, sendFace, wantsDicom } from '../document-content.ts'
 import { historyBundle, searchBundle, shaped } from './answer-shape.ts'
 import { askerOf, type FhirAsked, fhirAsked, idAsked } from './asking.ts'
 import { readForm } from './body.ts'
@@ -13,11 +13,25 @@ import type { FhirHandlers, FhirServices } from './fhir-routes.ts'
 import { MEDIA_TYPES, wantsResource } from './formats.ts'
 import type { HistoryEntry } from './kind.ts'
 import { KINDS } from './kinds.ts'
+import type { createOperations } from './operations.ts'
 import { FhirFault } from './outcome.ts'
+import { domainsAsked, withinDomains } from './patient-domains.ts'
 import { parseQuery } from './query.ts'
 import { FhirSearch, type ServedKind } from './search.ts'
 import { systemSearch } from './system-search.ts'
 import type { createWriting } from './writing.ts'
+
+/** Searches that are transactions of IHE, as the audit names them. */
+const TRANSACTIONS: Readonly<Record<string, string>> = {
+  Patient: 'ITI-78',
+  List: 'ITI-66',
+  DocumentReference: 'ITI-67',
+}
+
+function transactionOf(type: string): string {
+  const name = TRANSACTIONS[type]
+  return name === undefined ? '' : `${name} `
+}
 
 /** Bytes of a document that are given as base64 inside a Binary at most. */
 const INLINE_BYTES_MAX = 16 * 1024 * 1024
@@ -72,9 +86,16 @@ export function createEngine(services: FhirServices): FhirHandlers {
     const { asked, asker, base, strict } = request
     const kind = served(type)
     const query = parseQuery(kind.kind, parameters, strict)
+    const { sources } = services
+    const domains = type === 'Patient' ? domainsAsked(sources, query.filters) : undefined
     const found = await search.search(kind, query, asker)
-    await asked.audit('query', { detail: `fhir ${type}?${parameters}`, count: found.matched.length })
-    return send(request, searchBundle(base, type, query, found))
+    await asked.audit('query', {
+      detail: `${transactionOf(type)}fhir ${type}?${parameters}`,
+      count: found.matched.length,
+    })
+    if (domains === undefined) return send(request, searchBundle(base, type, query, found))
+    const matched = found.matched.map((resource) => withinDomains(sources, resource, domains))
+    return send(request, searchBundle(base, type, query, { ...found, matched }))
   }
 
   async function searchForAll(request: FhirAsked, parameters: URLSearchParams): Promise<unknown> {
@@ -109,6 +130,15 @@ export function createEngine(services: FhirServices): FhirHandlers {
     return loading
   }
 
+  let loadingOperations: Promise<ReturnType<typeof createOperations>> | undefined
+  const operations = () => {
+    const { sources, desk, identity, ledger, limits } = services
+    loadingOperations ??= import('./operations.ts').then((loaded) =>
+      loaded.createOperations({ sources, search, desk, identity, ledger, jsonDepth: limits.jsonDepth, send }),
+    )
+    return loadingOperations
+  }
+
   return {
     create: async (type, asked, reply) => (await writing()).create(type, asked, reply),
     update: async (type, asked, reply) => (await writing()).update(type, asked, reply),
@@ -116,6 +146,7 @@ export function createEngine(services: FhirServices): FhirHandlers {
     patch: async (type, asked, reply) => (await writing()).patch(type, asked, reply),
     remove: async (type, asked, reply) => (await writing()).remove(type, asked, reply),
     bundle: async (asked, reply) => (await writing()).bundle(asked, reply),
+    operation: async (name, asked, reply) => (await operations())[name](asked, reply),
 
     async metadata(asked, reply) {
       const request = fhirAsked(asked, reply)
@@ -223,15 +254,16 @@ export function createEngine(services: FhirServices): FhirHandlers {
     await asked.audit('read', {
       ...(document.studyInstanceUID === null ? {} : { studyInstanceUID: document.studyInstanceUID }),
       ...(document.patientId === null ? {} : { patientId: document.patientId }),
-      detail: `document ${document.objectId}`,
+      detail: `ITI-68 document ${document.objectId}`,
     })
     if (!wantsResource(asked.headers.accept, asked.query.get('_format'))) {
-      return sendDocument(asked, reply, reads, document)
+      if (wantsDicom(asked.headers.accept)) return sendFace(asked, reply, await faces.dicom(document, asked))
+      return sendDocument(asked, reply, await leaving.of(document))
     }
     const request = fhirAsked(asked, reply)
     const resource = await search.read('Binary', id, request.asker)
     if (resource === undefined) throw new ArchiveError('request.not-found', `Binary/${id}`)
-    const bytes = await documentBytes(reads, document, INLINE_BYTES_MAX)
+    const bytes = await leavingBytes(await leaving.of(document), INLINE_BYTES_MAX)
     return send(request, { ...resource, data: Buffer.from(bytes).toString('base64') } as Resource)
   }
 }

@@ -2,6 +2,7 @@ import type { OperationOutcome } from '@medplum/fhirtypes'
 import type { FastifyReply } from 'fastify'
 import { ArchiveError } from '#errors.ts'
 import type { DocumentDesk } from '#model/document-desk.ts'
+import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Permission } from '#model/permission.ts'
 import type { Asked, Route } from '#model/route.ts'
 import type { SegmentReads } from '../dicomweb/send.ts'
@@ -11,6 +12,7 @@ import { FHIR_PATH } from './asking.ts'
 import { type Format, formatFor, MEDIA_TYPES } from './formats.ts'
 import type { FhirSources, ResourceKind } from './kind.ts'
 import { KINDS } from './kinds.ts'
+import { type OperationName, operationRoutes } from './operation-routes.ts'
 import { tellFailure } from './outcome.ts'
 import { smartConfiguration } from './smart.ts'
 
@@ -19,6 +21,8 @@ export interface FhirServices {
   readonly sources: FhirSources
   readonly segments: SegmentReads
   readonly desk: Pick<DocumentDesk, 'submit' | 'delete'>
+  readonly identity: IdentityDesk
+  readonly ledger: Pick<IdentityReader, 'similar' | 'patient'>
   readonly log: ErrorLog
   readonly version: string
   readonly limits: { readonly httpJsonBytes: number; readonly jsonDepth: number }
@@ -43,6 +47,7 @@ export interface FhirHandlers {
   readonly patch: HandleType
   readonly remove: HandleType
   readonly bundle: Handle
+  operation(name: OperationName, asked: Asked<unknown>, reply: FastifyReply): Promise<unknown>
   outcome(outcome: OperationOutcome, format: Format): Buffer
 }
 
@@ -115,6 +120,7 @@ export function fhirDoor(services: FhirServices): FhirDoor {
       handle: async (asked, reply) => (await engine()).bundle(asked, reply),
     },
     ...KINDS.flatMap((kind) => [...routesOf(kind, engine), ...writesOf(kind, engine)]),
+    ...operationRoutes(async (name, asked, reply) => (await engine()).operation(name, asked, reply)),
   ]
   return { routes, teller }
 }

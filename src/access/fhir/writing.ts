@@ -17,6 +17,7 @@ import { type Bundled, preparedBundle } from './bundle.ts'
 import { type CommitNote, commitStaged } from './commit.ts'
 import type { FhirSources } from './kind.ts'
 import { knownPatient } from './known-patient.ts'
+import { provenanceOf } from './operations.ts'
 import { FhirFault, tellFailure } from './outcome.ts'
 import { providedBundle } from './provided.ts'
 import { StagingRepository } from './repository.ts'
@@ -75,16 +76,7 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
         commitStaged(operations, {
           ...{ sources, search, desk, asker, complete },
           tell: (reference, note) => void notes.set(reference, note),
-          provenance: {
-            door: 'fhir',
-            peer: null,
-            originator: null,
-            user: asked.subject.name,
-            address: asked.address,
-            medium: null,
-            path: null,
-            time: new Date().toISOString(),
-          },
+          provenance: provenanceOf(asked),
           cause: { by: asked.subject.name, address: asked.address, reason: reasonOf(asked, left) },
         }),
     })
