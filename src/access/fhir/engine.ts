@@ -4,7 +4,7 @@ import { ArchiveError } from '#errors.ts'
 import { loadDefinitions } from '#standards/fhir/definitions.ts'
 import { type Json, toXml } from '#standards/fhir/xml-write.ts'
 import { RangedReads } from '../dicomweb/send.ts'
-import { sendDocument, sendFace, wantsDicom } from '../document-content.ts'
+import { documentBytes, sendDocument } from '../document-content.ts'
 import { historyBundle, searchBundle, shaped } from './answer-shape.ts'
 import { askerOf, type FhirAsked, fhirAsked, idAsked } from './asking.ts'
 import { readForm } from './body.ts'
@@ -257,13 +257,12 @@ export function createEngine(services: FhirServices): FhirHandlers {
       detail: `ITI-68 document ${document.objectId}`,
     })
     if (!wantsResource(asked.headers.accept, asked.query.get('_format'))) {
-      if (wantsDicom(asked.headers.accept)) return sendFace(asked, reply, await faces.dicom(document, asked))
-      return sendDocument(asked, reply, await leaving.of(document))
+      return sendDocument(asked, reply, reads, document)
     }
     const request = fhirAsked(asked, reply)
     const resource = await search.read('Binary', id, request.asker)
     if (resource === undefined) throw new ArchiveError('request.not-found', `Binary/${id}`)
-    const bytes = await leavingBytes(await leaving.of(document), INLINE_BYTES_MAX)
+    const bytes = await documentBytes(reads, document, INLINE_BYTES_MAX)
     return send(request, { ...resource, data: Buffer.from(bytes).toString('base64') } as Resource)
   }
 }
