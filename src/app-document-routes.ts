@@ -1,4 +1,5 @@
 /** The document panel over HTTP: its door and its desk, put together on the main thread. */
+import { documentPackageRoute } from '#access/desk/document-package-route.ts'
 import { documentRoutes } from '#access/desk/document-routes.ts'
 import { documentDoor } from '#arrival/document-door.ts'
 import type { DocumentImport } from '#arrival/media-import-documents.ts'
@@ -7,6 +8,7 @@ import type { ValueSetTable } from '#placement/value-sets.ts'
 import { createValueSets } from '#placement/value-sets.ts'
 import type { ValueSets } from '#security/document-settings.ts'
 import type { Archive } from './app.ts'
+import { documentLeaving } from './app-document-export.ts'
 import { reserveBytes } from './app-start.ts'
 
 /** Value sets of the site, made anew when a setting changed. */
@@ -28,6 +30,11 @@ export function serveDocuments(archive: Archive): readonly Route[] {
     ...documentRoutes({
       ...{ documents, segments, ledger, values, desk: documentDesk, pageMax: config.limits.queryResults },
       patientIds: (id, issuer) => reader.patientIds(id, issuer),
+    }),
+    documentPackageRoute({
+      documents,
+      patientIds: (id, issuer) => reader.patientIds(id, issuer),
+      leaving: (visibility, signal) => documentLeaving(archive, visibility, signal),
     }),
     documentDoor({
       desk: documentDesk,

@@ -51,7 +51,11 @@ export interface Maintenance {
     tools: Pick<ExportTools, 'onItem' | 'signal'>,
   ): Promise<ExportSummary>
   /** The same as a stream; `finished` answers once it ended. */
-  exportZip(options: ExportOptions, tools: Pick<ExportTools, 'onItem' | 'signal'>): ReturnType<typeof exportZip>
+  exportZip(
+    options: ExportOptions,
+    tools: Pick<ExportTools, 'onItem' | 'signal'>,
+    beside?: Parameters<typeof exportZip>[2],
+  ): ReturnType<typeof exportZip>
   /** A disc: folder, ZIP or ISO 9660 image. */
   exportMedia(out: string, options: MediaOptions, tools: Pick<ExportTools, 'onItem' | 'signal'>): Promise<ExportSummary>
   backup(options: BackupOptions, tools: Pick<BackupTools, 'onProgress' | 'signal'>): Promise<BackupManifest>
@@ -74,7 +78,7 @@ export function createMaintenance(dataDirectory: string, reader: ArchiveReader, 
       }
     },
     exportFolder: (out, options, tools) => exportFolder({ ...exporting, ...tools }, out, options),
-    exportZip: (options, tools) => exportZip({ ...exporting, ...tools }, options),
+    exportZip: (options, tools, beside) => exportZip({ ...exporting, ...tools }, options, beside),
     exportMedia: (out, options, tools) => exportMedia({ ...exporting, ...tools, open: openStored }, out, options),
     async backup(options, tools) {
       const db = new DatabaseSync(database)

@@ -17,6 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'cli',
     'app.ts',
     'app-documents.ts',
+    'app-document-export.ts',
     'app-document-routes.ts',
     'app-maintenance.ts',
     'app-losses.ts',

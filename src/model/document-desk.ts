@@ -175,6 +175,8 @@ export interface HostedDocument {
 export interface DocumentQuery {
   /** Opaque patient ids. */
   readonly patientIds?: readonly string[]
+  /** Only those of nobody yet. */
+  readonly unowned?: boolean
   readonly objectIds?: readonly string[]
   readonly uniqueIds?: readonly string[]
   readonly entryUuids?: readonly string[]

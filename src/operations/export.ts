@@ -75,10 +75,14 @@ export async function exportFolder(
   return run.summary()
 }
 
-/** The same files as one ZIP, written while they are read. `finished` has its counts once the stream has ended. */
+/**
+ * The same files as one ZIP, written while they are read. `finished` has its counts once the stream has ended.
+ * @param beside further files, behind those of the images
+ */
 export function exportZip(
   tools: ExportTools,
   options: ExportOptions = {},
+  beside: AsyncIterable<ZipEntry> | null = null,
 ): { readonly stream: AsyncGenerator<Uint8Array>; finished(): ExportSummary } {
   const run = new ExportRun(tools, options)
   async function* entries(): AsyncGenerator<ZipEntry> {
@@ -91,6 +95,7 @@ export function exportZip(
       yield { name: path.join('/'), size: file.length, time: new Date(), content: file.content }
       run.done(path, instance, null, file.length)
     }
+    if (beside !== null) yield* beside
   }
   return { stream: zipStream(entries()), finished: () => run.summary() }
 }

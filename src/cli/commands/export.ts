@@ -4,8 +4,11 @@ import { resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ArchiveError } from '#errors.ts'
+import { EVERYTHING } from '#model/visibility.ts'
 import type { ExportItem, ExportSummary } from '#operations/export.ts'
+import { type DocumentExportItem, documentFolder, documentPackage } from '#operations/export-documents.ts'
 import type { Archive } from '../../app.ts'
+import { documentLeaving } from '../../app-document-export.ts'
 import {
   type ArchiveCommand,
   type Emit,
@@ -14,20 +17,23 @@ import {
   isSet,
   needed,
   text,
-  texts,
   UsageError,
 } from '../command.ts'
 import { fileCount, sizeText } from '../terminal.ts'
+import { type Selection, selectionOf } from './export-selection.ts'
 
 export const exportCommand: ArchiveCommand = {
   runs: 'in-owner',
   needsData: true,
   name: 'export',
-  summary: 'Write plain Part 10 files, for another system or for a disc',
+  summary: 'Write plain Part 10 files and documents with their metadata, for another system or for a disc',
   operands: '',
   flags: {
     out: { type: 'string', value: 'DIR', about: 'an empty or absent folder; with --zip the name of the file' },
     study: { type: 'string', value: 'UID', multiple: true, about: 'only these studies; else everything' },
+    documents: { type: 'boolean', about: 'documents only, also those inside DICOM objects' },
+    patient: { type: 'string', value: 'ID', about: 'only what is of this patient' },
+    issuer: { type: 'string', value: 'I', about: 'who gave that number' },
     media: { type: 'boolean', about: 'a disc by IHE PDI: DICOMDIR, README.TXT, INDEX.HTM, names of eight characters' },
     zip: { type: 'boolean', about: 'one ZIP file' },
     iso: { type: 'boolean', about: 'a disc image, ISO 9660 level 1; the same content as --media' },
@@ -40,35 +46,67 @@ export const exportCommand: ArchiveCommand = {
   operandCount: [0, 0],
   more: `Everything leaves with its current values. Digests are compared while reading.
 Plain files keep the preamble of a TIFF that passed; on a disc every preamble is zero, and what is not compressed is
-explicit VR little endian. Compressed images go as they are; README.TXT names the profile that allows them.`,
+explicit VR little endian. Compressed images go as they are; README.TXT names the profile that allows them.
+Documents leave as an IHE XDM package: INDEX.HTM, README.TXT, IHE_XDM with a METADATA.XML for each patient. With --study
+and on a disc there are images only.`,
   async run(archive, given, emit, signal) {
     if (isSet(given, 'zip') && isSet(given, 'iso')) throw new UsageError('--zip or --iso, not both')
-    if (isSet(given, 'iso') || isSet(given, 'media')) return toDisc(archive, given, emit, signal)
+    const selection = await selectionOf(archive, given)
+    if (isSet(given, 'iso') || isSet(given, 'media')) {
+      if (isSet(given, 'documents'))
+        throw new UsageError('a disc holds images; --documents goes with a folder or --zip')
+      return toDisc(archive, given, selection, emit, signal)
+    }
     if (text(given, 'label') !== undefined) throw new UsageError('--label is for --media and --iso')
-    return isSet(given, 'zip') ? toZip(archive, given, emit, signal) : toFolder(archive, given, emit, signal)
+    const to = isSet(given, 'zip') ? toZip : toFolder
+    return to(archive, given, selection, emit, signal)
   },
 }
 
-async function toDisc(archive: Archive, given: Given, emit: Emit, signal: AbortSignal): Promise<ExitStatus> {
+async function toDisc(
+  archive: Archive,
+  given: Given,
+  { images }: Selection,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<ExitStatus> {
   const out = resolve(given.workingDirectory, needed(given, 'out'))
   const tally = new Tally(emit)
   const label = text(given, 'label')
   const form = isSet(given, 'iso') ? 'iso' : isSet(given, 'zip') ? 'zip' : 'folder'
   const site = archive.settings.get('site.name')
-  const options = { ...optionsOf(given), form, site, ...(label === undefined ? {} : { label }) } as const
+  const options = { ...images, form, site, ...(label === undefined ? {} : { label }) } as const
   return tally.end(await archive.maintenance.exportMedia(out, options, { onItem: tally.item, signal }))
 }
 
-async function toFolder(archive: Archive, given: Given, emit: Emit, signal: AbortSignal): Promise<ExitStatus> {
+async function toFolder(
+  archive: Archive,
+  given: Given,
+  { images, documents }: Selection,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<ExitStatus> {
   const out = resolve(given.workingDirectory, needed(given, 'out'))
   const tally = new Tally(emit)
-  return tally.end(await archive.maintenance.exportFolder(out, optionsOf(given), { onItem: tally.item, signal }))
+  const summary = await archive.maintenance.exportFolder(out, images, { onItem: tally.item, signal })
+  if (documents === null) return tally.end(summary)
+  const leaving = { ...documentLeaving(archive, EVERYTHING, signal), onItem: tally.document }
+  return tally.end(summary, await documentFolder(documents, leaving, out))
 }
 
-async function toZip(archive: Archive, given: Given, emit: Emit, signal: AbortSignal): Promise<ExitStatus> {
+async function toZip(
+  archive: Archive,
+  given: Given,
+  { images, documents }: Selection,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<ExitStatus> {
   const out = resolve(given.workingDirectory, needed(given, 'out'))
   const tally = new Tally(emit)
-  const { stream, finished } = archive.maintenance.exportZip(optionsOf(given), { onItem: tally.item, signal })
+  const leaving = { ...documentLeaving(archive, EVERYTHING, signal), onItem: tally.document }
+  const papers = documents === null ? null : documentPackage(documents, leaving)
+  const tools = { onItem: tally.item, signal }
+  const { stream, finished } = archive.maintenance.exportZip(images, tools, papers?.entries ?? null)
   try {
     await pipeline(Readable.from(stream), createWriteStream(out, { flags: 'wx', flush: true }), { signal })
   } catch (error) {
@@ -77,12 +115,7 @@ async function toZip(archive: Archive, given: Given, emit: Emit, signal: AbortSi
     if (exists) throw new ArchiveError('request.conflict', `${out} exists`)
     throw error
   }
-  return tally.end(finished())
-}
-
-function optionsOf(given: Given): { readonly studies?: readonly string[] } {
-  const studies = texts(given, 'study')
-  return studies.length === 0 ? {} : { studies }
+  return tally.end(finished(), papers?.summary())
 }
 
 /** Tells each file as it is written. */
@@ -97,7 +130,10 @@ class Tally {
     this.#emit = emit
   }
 
-  readonly item = (item: ExportItem): void => {
+  readonly document = ({ path, id, bytes, failure }: DocumentExportItem): void =>
+    this.item({ path, sopInstanceUid: null, id, bytes, failure })
+
+  readonly item = (item: ExportItem & { readonly id?: string }): void => {
     this.#done += 1
     this.#bytes += item.bytes
     const seconds = (performance.now() - this.#startedMs) / 1000
@@ -107,9 +143,13 @@ class Tally {
     this.#told = this.#told.then(() => this.#emit(line))
   }
 
-  async end(summary: ExportSummary): Promise<ExitStatus> {
+  async end(images: ExportSummary, documents = { files: 0, bytes: 0, failed: 0 }): Promise<ExitStatus> {
     await this.#told
-    const { files, bytes, failed, seconds } = summary
+    const files = images.files + documents.files
+    const bytes = images.bytes + documents.bytes
+    const failed = images.failed + documents.failed
+    const seconds = Number(((performance.now() - this.#startedMs) / 1000).toFixed(3))
+    const summary: ExportSummary = { files, bytes, failed, seconds }
     const but = failed === 0 ? '' : `, ${failed} could not be given`
     await this.#emit({
       json: { summary },

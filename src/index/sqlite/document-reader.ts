@@ -69,6 +69,7 @@ function conditionsOf(
     visibleDocuments(db, visibility, 'd.patient', 'd.restricted'),
     // One person is nearly always one key: an equality keeps the order of the index.
     patients?.length === 1 ? { sql: 'd.patient = ?', params: patients } : among('d.patient', patients),
+    query.unowned === true ? { sql: 'd.patient is null', params: [] } : undefined,
     among('d.id', query.objectIds),
     among(
       'd.unique_id',

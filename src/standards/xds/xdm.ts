@@ -17,6 +17,12 @@ export type XdmEntry =
   | { readonly name: string; readonly document: XdsDocumentEntry }
 
 const FOLDER_NAME = 'IHE_XDM/SUBSET01'
+
+/** Folder of the n-th submission set of a package, from 1: eight characters. */
+export function subsetFolder(number: number): string {
+  return `IHE_XDM/${number < 100 ? `SUBSET${String(number).padStart(2, '0')}` : `S${String(number).padStart(7, '0')}`}`
+}
+
 /** 8.3 names count from 1 with seven digits. */
 const DOCUMENTS_MAX = 9_999_999
 
@@ -57,28 +63,52 @@ export function* xdmPackage(metadata: XdsMetadata, maker: XdmMaker): Generator<X
     ...document,
     URI: fileName(document.mimeType, index + 1),
   }))
-  yield { name: 'INDEX.HTM', content: Buffer.from(indexPage(documents, maker)) }
+  const rows = documents.map((document) => ({ document, href: `${FOLDER_NAME}/${document.URI}` }))
+  yield { name: 'INDEX.HTM', content: Buffer.from(indexPage(rows.map(documentRow), maker)) }
   yield { name: 'README.TXT', content: Buffer.from(readme(documents.length, maker)) }
-  const request = submitObjectsRequest({ ...metadata, documents })
-  yield {
-    name: `${FOLDER_NAME}/METADATA.XML`,
-    content: Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n${request}`),
-  }
+  yield { name: `${FOLDER_NAME}/METADATA.XML`, content: metadataFile({ ...metadata, documents }) }
   for (const document of documents) yield { name: `${FOLDER_NAME}/${document.URI}`, document }
 }
 
-function fileName(mimeType: string, number: number): string {
+/** METADATA.XML of one submission set. */
+export function metadataFile(metadata: XdsMetadata): Uint8Array {
+  return Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n${submitObjectsRequest(metadata)}`)
+}
+
+/** Name of the n-th document of a submission set, from 1. */
+export function fileName(mimeType: string, number: number): string {
   return `D${String(number).padStart(7, '0')}.${extensions.get(mimeType) ?? 'BIN'}`
 }
 
+/** A line of the index for people: text and a file beside it. */
+export interface IndexRow {
+  readonly href: string
+  readonly title: string
+  readonly type: string
+  /** As it is to be shown. */
+  readonly created: string
+}
+
+export function documentRow({
+  document,
+  href,
+}: {
+  readonly document: XdsDocumentEntry
+  readonly href: string
+}): IndexRow {
+  return {
+    href,
+    title: document.title ?? document.uniqueId,
+    type: document.typeCode?.display || document.classCode?.display || document.mimeType,
+    created: document.creationTime ?? '',
+  }
+}
+
 /** No script, no style, no reference but to the files beside it. */
-function indexPage(documents: readonly (XdsDocumentEntry & { readonly URI: string })[], maker: XdmMaker): string {
-  const rows = documents.map((document) => {
-    const type = document.typeCode?.display || document.classCode?.display || document.mimeType
-    const cells = [document.title ?? document.uniqueId, type, document.creationTime ?? '']
-    const [title = '', ...others] = cells.map(xmlText)
-    const link = `<a href="${FOLDER_NAME}/${document.URI}">${title}</a>`
-    return `<tr><td>${link}</td>${others.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
+export function indexPage(rows: readonly IndexRow[], maker: XdmMaker): string {
+  const lines = rows.map(({ href, title, type, created }) => {
+    const cells = [type, created].map((cell) => `<td>${xmlText(cell)}</td>`).join('')
+    return `<tr><td><a href="${xmlText(href)}">${xmlText(title)}</a></td>${cells}</tr>`
   })
   return `<!DOCTYPE html>
 <html lang="${xmlText(maker.language)}">
@@ -88,7 +118,7 @@ function indexPage(documents: readonly (XdsDocumentEntry & { readonly URI: strin
 <p>${xmlText(maker.contact)}</p>
 <table>
 <tr><th>Document</th><th>Type</th><th>Created (UTC)</th></tr>
-${rows.join('\n')}
+${lines.join('\n')}
 </table>
 <p><a href="README.TXT">README.TXT</a></p>
 </body>
@@ -96,7 +126,7 @@ ${rows.join('\n')}
 `
 }
 
-function readme(count: number, { institution, contact, software }: XdmMaker): string {
+export function readme(count: number, { institution, contact, software }: XdmMaker): string {
   const line = (text: string) => text.replace(/[\r\n]+/g, ' ')
   return [
     `Documents exported by ${line(institution)}`,
