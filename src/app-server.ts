@@ -33,6 +33,7 @@ import { documentImport, serveDocuments } from './app-document-routes.ts'
 import { openFhir } from './app-fhir.ts'
 import { hl7Limits } from './app-hl7.ts'
 import { reserveBytes } from './app-start.ts'
+import { syslogReasons } from './app-syslog.ts'
 
 /** How long after the start the spool thread is started, in milliseconds. */
 const SPOOL_THREAD_MS = 500
@@ -191,7 +192,7 @@ function jobList(queue: JobQueue): JobList {
 
 async function healthReasons(archive: Archive): Promise<HealthReason[]> {
   const { readOnly, scanner, recovery } = await archive.writer.status()
-  const reasons: HealthReason[] = []
+  const reasons: HealthReason[] = syslogReasons(archive)
   if (readOnly && recovery.missing === 0) {
     reasons.push({ code: 'storage-read-only', detail: 'a flush failed: nothing more is written', blocking: false })
   }

@@ -7,6 +7,7 @@ import { type MessagePort, parentPort } from 'node:worker_threads'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import { createArrivedStudies } from '#index/sqlite/arrived-study.ts'
+import { createAuditSentWriter } from '#index/sqlite/audit-sent.ts'
 import { openDatabase } from '#index/sqlite/database.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
 import { createJournalNumbers, createKeptObjects } from '#index/sqlite/kept-objects.ts'
@@ -328,6 +329,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     surveys: placing.surveys,
     messages,
     security: securityWriter,
+    auditSending: createAuditSentWriter(db),
     lifecycle,
     sharedJobs: createSharedJobs(jobs),
   }

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import type { Config } from '#config.ts'
+import { type AuditSent, createAuditSent, type createAuditSentWriter } from '#index/sqlite/audit-sent.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createDocumentReader } from '#index/sqlite/document-reader.ts'
 import { createFhirDerivedReader } from '#index/sqlite/fhir-derived.ts'
@@ -98,6 +99,9 @@ export interface Archive {
   readonly security: SecurityReader
   readonly securityWriter: SecurityWriter
   readonly auditor: Auditor
+  /** How far the trail was sent to a syslog server, and saying so. */
+  readonly auditSent: AuditSent
+  readonly auditSending: ReturnType<typeof createAuditSentWriter>
   readonly accounts: Accounts
   readonly tokens: Tokens
   readonly settings: SiteSettings
@@ -173,6 +177,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       security,
       securityWriter,
       auditor,
+      auditSent: createAuditSent(db),
+      auditSending: caller.service<Archive['auditSending']>('auditSending'),
       accounts: new Accounts(security, securityWriter, auditor, config.session),
       tokens: new Tokens(security, securityWriter, (patient) =>
         reader.patientIds(patient.id, patient.issuer ?? undefined),

@@ -123,6 +123,22 @@ const audit = z.strictObject({
   readWindowSeconds: seconds()
     .default(300)
     .describe('Repeated reads of one study by one user are counted over this window and written as one entry.'),
+  syslog: z
+    .string()
+    .regex(
+      /^(tls|tcp|udp):\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/,
+      'expected tls://, tcp:// or udp://host:port',
+    )
+    .optional()
+    .describe('Syslog server that gets every audit entry as a DICOM audit message, such as tls://audit.example:6514.'),
+  syslogAuthorities: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file: authorities the syslog server must come from. Default: those of the system.'),
+  syslogCertificate: z.string().min(1).optional().describe('PEM file: our certificate for the syslog server.'),
+  syslogKey: z.string().min(1).optional().describe('PEM file: private key of the certificate.'),
+  syslogFacility: z.int().min(0).max(23).default(10).describe('Syslog facility; 10 is security and authorisation.'),
 })
 
 const log = z.strictObject({

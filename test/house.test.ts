@@ -32,6 +32,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'app-replay.ts',
     'app-reconciliation.ts',
     'app-settings.ts',
+    'app-syslog.ts',
     'app-words.ts',
     'app-writer.ts',
   ],

@@ -83,6 +83,8 @@ async function run(
   const served = config.http.port === 'off' ? null : await serve(archive, { open, log })
   let dimse: Awaited<ReturnType<typeof serveDimse>> = null
   let hl7: Hl7Server | null = null
+  const forwarder =
+    archive.config.audit.syslog === undefined ? null : (await import('../../app-syslog.ts')).forwardAudit(archive, log)
   try {
     dimse = await serveDimse(archive, log)
     hl7 = await serveHl7(archive, log)
@@ -111,11 +113,17 @@ async function run(
     }
   } finally {
     await Promise.all([served?.close(DRAIN_MS), dimse?.close(DRAIN_MS), hl7?.close(DRAIN_MS)])
+    // Last: what was audited until now still goes out, if the server takes it.
+    await archive.auditor.flush(true)
+    await forwarder?.close(SYSLOG_DRAIN_MS)
   }
 }
 
 /** Commands that others may ask for: loaded with the first of them, not with the server. */
 const allCommands = async () => (await import('../commands.ts')).archiveCommands
+
+/** Time for the last audit messages at the end, in milliseconds; the rest is sent at the next start. */
+const SYSLOG_DRAIN_MS = 2_000
 
 /** How often the writer is asked whether it is there, in milliseconds. */
 const WATCH_MS = 5_000
