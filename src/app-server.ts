@@ -123,7 +123,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       reader,
       segments,
       deletions,
-      deletionGraceDays: archive.settings.get('deletion.graceDays'),
+      deletionGraceDays: () => archive.settings.get('deletion.graceDays'),
       damaged: (damage) => log.error(damage, 'stored bytes are not what was kept'),
     }),
     ...(storeRoutes({

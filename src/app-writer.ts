@@ -178,6 +178,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     spoolDirectory: folder('spool'),
     restore: (arrival, how, released) => documents.walk.restore(arrival, how, released),
     joins: (item) => joins.of(item),
+    retentionDays: () => settingIn(security.settings(), 'quarantine.retentionDays'),
     walk: documents.walk,
     commit,
     audit: (item, decision) => {

@@ -151,6 +151,15 @@ v2, such as \`patient/ImagingStudy.rs\`; search parts are not taken), by the nam
 that is limited to patients has the rights that are about one patient's objects only: \`object.read\`,
 \`object.export\`, \`document.read\`. A scope for images without one for documents hides documents inside studies.
 
+A patient of a token is a number and its issuer; without an issuer it is whoever gave such a number, now or later. It follows
+the person: after a merge the token reaches all of the merged record, images and documents, by every door, and after the merge is
+taken back only its own again. What a token decides stands under its id; \`diptych token list\` says its name.
+
+A DICOM peer has the rights of its entry in the register, \`--allow\`: \`store\` is \`object.store\`, \`find\`, \`get\` and \`move\` read
+everything that is kept (peers are not limited to patients), \`worklist\`, \`mpps\` and \`commit\` are these services alone. It may
+move to itself and to the peers that its entry names. Its AE title proves nothing: address or certificate do
+([DICOM network](dimse.md)).
+
 Without a valid token or session: 401. Without the right: 403. What may not be seen: 404, the same bytes as for what
 does not exist. Repeated failures are slowed per account and per token, never per address.
 
@@ -190,7 +199,8 @@ In a checkout the command is \`npx diptych\`. One process owns a data directory.
 through the socket \`<data>/socket\` (only the user who owns it may open it) and runs there; when nobody owns the data,
 the command opens it itself. A lock left by a killed process never prevents the next start.
 
-Exit status: 0 all done; 2 done, but something was held, refused or damaged; 1 could not run. An interrupt (Ctrl-C)
+Exit status: 0 all done; 2 done, but something was held, refused, missing or damaged; 1 could not run, or a path that was
+named is not there (the others are done). \`demo\` holds a file on purpose and ends with 0. An interrupt (Ctrl-C)
 ends a long command after what is on its way; run it again to go on.
 
 Every command has:

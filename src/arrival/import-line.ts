@@ -29,6 +29,8 @@ export interface ImportSummary {
   readonly skipped: number
   /** Could not be read, or the archive could not take it: worth another try. */
   readonly failed: number
+  /** Files that a DICOMDIR lists and the medium lacks; absent when there are none. They have no line of their own. */
+  readonly missing?: number
   readonly bytes: number
   readonly seconds: number
 }
@@ -40,6 +42,8 @@ export interface CountedLine {
   readonly bytes: number
   /** True when the file or the archive failed, and not the judgement on the file. */
   readonly failed: boolean
+  /** Files it lists that are not there: of a DICOMDIR. */
+  readonly missing?: number
 }
 
 /** Says one receipt as an import line. */
@@ -89,6 +93,7 @@ export class ImportCount {
   #rejected = 0
   #skipped = 0
   #failed = 0
+  #missing = 0
   #bytes = 0
   readonly #startedMs: number
   readonly #now: () => number
@@ -99,8 +104,9 @@ export class ImportCount {
     this.#startedMs = now()
   }
 
-  add({ line, bytes, failed }: CountedLine): void {
+  add({ line, bytes, failed, missing = 0 }: CountedLine): void {
     this.#files += 1
+    this.#missing += missing
     this.#bytes += bytes
     if (failed) this.#failed += 1
     else if (line.verdict === 'skip') this.#skipped += 1
@@ -130,13 +136,14 @@ export class ImportCount {
       rejected: this.#rejected,
       skipped: this.#skipped,
       failed: this.#failed,
+      ...(this.#missing > 0 ? { missing: this.#missing } : {}),
       bytes: this.#bytes,
       seconds: Math.round(this.#now() - this.#startedMs) / 1000,
     }
   }
 }
 
-/** True when something was held, refused or could not be read: exit status 2. */
+/** True when something was held, refused, missing or could not be read: exit status 2. */
 export function needsAttention(summary: ImportSummary): boolean {
-  return summary.quarantined + summary.rejected + summary.failed > 0
+  return summary.quarantined + summary.rejected + summary.failed + (summary.missing ?? 0) > 0
 }

@@ -61,12 +61,16 @@ export class FileSetCheck {
     }
   }
 
-  /** Where index and medium differ. `label` is the DICOMDIR's own: what it lists is below its folder. */
-  differences(label: string, index: FileSetIndex): readonly Finding[] {
+  /**
+   * Where index and medium differ, and how many listed files the medium lacks. `label` is the DICOMDIR's own: what it
+   * lists is below its folder.
+   */
+  differences(label: string, index: FileSetIndex): { readonly findings: readonly Finding[]; readonly missing: number } {
     const folder = label.slice(0, label.length - 'DICOMDIR'.length)
     const others = this.#folders.filter((other) => other.length > folderOf(label).length)
     const findings = [...structure(index)]
     const listed = new Set<string>()
+    let missing = 0
     for (const { fileId, offset } of index.records) {
       if (fileId === null) continue
       const name = fileId.join('\\')
@@ -76,16 +80,18 @@ export class FileSetCheck {
       }
       const path = normalised(folder + fileId.join('/'))
       listed.add(path)
-      if (!this.#seen.has(path)) findings.push(note(`listed but missing: ${name}`, offset, '00041500'))
+      if (this.#seen.has(path)) continue
+      missing += 1
+      findings.push(note(`listed but missing: ${name}`, offset, '00041500'))
     }
     const below = normalised(folder)
     for (const [path, { label: seen, isObject }] of this.#seen) {
       if (!isObject || !path.startsWith(below) || listed.has(path)) continue
       if (!others.some((other) => path.startsWith(other))) findings.push(note(`present but not listed: ${seen}`))
     }
-    if (findings.length <= DIFFERENCES_TOLD_MAX) return findings
+    if (findings.length <= DIFFERENCES_TOLD_MAX) return { findings, missing }
     const untold = findings.length - DIFFERENCES_TOLD_MAX
-    return [...findings.slice(0, DIFFERENCES_TOLD_MAX), note(`and ${untold} more differences`)]
+    return { findings: [...findings.slice(0, DIFFERENCES_TOLD_MAX), note(`and ${untold} more differences`)], missing }
   }
 }
 

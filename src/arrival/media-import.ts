@@ -277,8 +277,10 @@ export class MediaImport implements ContainerImport {
     const read = check.read(bytes) // before the bytes are handed over
     const counted = await this.deliver(label, bytes, check)
     await check.settled()
-    const differences = 'rule' in read ? [read] : check.differences(label, read)
-    return { ...counted, line: { ...counted.line, findings: [...counted.line.findings, ...differences] } }
+    const { findings, missing } = 'rule' in read ? { findings: [read], missing: 0 } : check.differences(label, read)
+    const { line } = counted
+    const reason = missing === 0 ? line.reason : `${line.reason}; ${missing} of the files it lists missing`
+    return { ...counted, missing, line: { ...line, reason, findings: [...line.findings, ...findings] } }
   }
 
   #provenance(label: string): Provenance {

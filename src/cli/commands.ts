@@ -1,6 +1,7 @@
 import type { ArchiveCommand, Command } from './command.ts'
 import { auditCommand } from './commands/audit.ts'
 import { backupCommand, restoreCommand } from './commands/backup.ts'
+import { deleteCommand } from './commands/delete.ts'
 import { demoCommand } from './commands/demo.ts'
 import { exportCommand } from './commands/export.ts'
 import { importCommand, screenCommand } from './commands/import.ts'
@@ -27,6 +28,7 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   importCommand,
   screenCommand,
   exportCommand,
+  deleteCommand,
   verifyCommand,
   backupCommand,
   quarantineCommand,

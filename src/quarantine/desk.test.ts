@@ -160,6 +160,7 @@ function deskOf({ folder, restored, audited }: Scene, answer: Partial<Receipt>) 
   const vault = openVault(join(folder, 'quarantine'), openKeyRing(join(folder, 'keys/key')))
   const segments = openMemorySegments()
   let time = NOW
+  const retention = { days: 30 }
   const desk = createDesk({
     store,
     vault,
@@ -173,10 +174,12 @@ function deskOf({ folder, restored, audited }: Scene, answer: Partial<Receipt>) 
     },
     commit: (fn) => db.transaction(fn),
     audit: (item, { action, by }) => audited.push(`${by} ${action} ${item.id}`),
+    retentionDays: () => retention.days,
     now: () => time,
   })
   return {
     desk,
+    retention,
     store,
     vault,
     segments,
@@ -255,8 +258,8 @@ test('desk: a decision needs a reason, an item, and is taken once even by two at
   })
 })
 
-test('desk: originals go 30 days after the decision, held ones never', async () => {
-  await scene({}, async ({ desk, hold, vault, later }, { folder }) => {
+test('desk: originals go when the site says after the decision, held ones never', async () => {
+  await scene({}, async ({ desk, hold, vault, later, retention }, { folder }) => {
     const [kept, gone] = [Buffer.from('kept'), Buffer.from('gone')]
     await hold(kept)
     const id = await hold(gone)
@@ -269,6 +272,9 @@ test('desk: originals go 30 days after the decision, held ones never', async () 
     later(29)
     assert.deepEqual(await desk.purge(), [])
     later(2)
+    retention.days = 60
+    assert.deepEqual(await desk.purge(), [])
+    retention.days = 30
     assert.deepEqual(await desk.purge(), [sha(gone)])
     assert.equal(await vault.size(sha(kept)), 4)
     assert.equal(await vault.size(sha(unknown)), unknown.byteLength)

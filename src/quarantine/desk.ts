@@ -16,9 +16,6 @@ import { ArrivalBuffer } from '#storage/spool.ts'
 import { type RescanTools, rescan } from './rescan.ts'
 import type { Vault } from './vault.ts'
 
-/** Originals are kept this long after a decision, in days. threats.md G5. */
-export const RETENTION_DAYS = 30
-
 /** Larger originals are handed out as a stream, not in one piece. Bytes. */
 const ORIGINAL_BYTES_MAX = 64 * 1024 * 1024
 const REASON_CHARACTERS_MAX = 2000
@@ -39,6 +36,8 @@ export interface DeskTools {
   commit(fn: () => void): void
   /** Audit entry of a decision, within that transaction. */
   audit(item: QuarantineItem, decision: QuarantineDecision): void
+  /** Originals are kept this long after a decision, in days; as the site has it now. threats.md G5. */
+  retentionDays(): number
   readonly now?: () => Date
 }
 
@@ -200,7 +199,7 @@ export function createDesk(tools: DeskTools): Desk {
       return await rescan({ ...tools.walk, store, reopen, drop, decide: settle, commit: tools.commit, now }, signal)
     },
     async purge() {
-      const before = new Date(now().getTime() - RETENTION_DAYS * 24 * 3600 * 1000)
+      const before = new Date(now().getTime() - tools.retentionDays() * 24 * 3600 * 1000)
       const removed: string[] = []
       for await (const { sha256, since } of vault.list()) {
         if (since >= before || store.needsOriginal(sha256, before.toISOString())) continue

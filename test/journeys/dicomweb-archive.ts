@@ -130,7 +130,7 @@ export async function memoryArchive(more: (keep: (file: Uint8Array) => Promise<K
         },
       },
       deletions,
-      deletionGraceDays: 30,
+      deletionGraceDays: () => 30,
       damaged: (damage) => damages.push(damage),
     }),
     ...more(keep),

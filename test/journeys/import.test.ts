@@ -152,7 +152,7 @@ test('import: a disc with everything on it, twice, and beside a running server',
   assert.equal(missing?.findings[0]?.rule, 'unreadable')
 
   const { summary } = first
-  assert.equal(first.status, 2)
+  assert.equal(first.status, 1)
   assert.equal(summary['stored'], 7)
   assert.equal(summary['duplicates'], 1)
   assert.equal(summary['quarantined'], 1)

@@ -11,7 +11,8 @@ const REASON_MAX = 1024
 export function deleteRoutes(services: {
   readonly reader: ArchiveReader
   readonly deletions: Deletions
-  readonly graceDays: number
+  /** As the site has it now, in days. */
+  graceDays(): number
 }): Route<PathOf>[] {
   const paths = [
     '/dicom-web/studies/:study',
@@ -34,7 +35,7 @@ export function deleteRoutes(services: {
         by: asked.subject.name,
         reason,
         time: new Date(now).toISOString(),
-        purgeAfter: new Date(now + services.graceDays * DAY_MS).toISOString(),
+        purgeAfter: new Date(now + services.graceDays() * DAY_MS).toISOString(),
       })
       if (count === 0) throw missing
       await asked.audit('delete', { studyInstanceUID: scope.studyInstanceUID, count, detail: reason })

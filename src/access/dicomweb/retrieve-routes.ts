@@ -20,7 +20,7 @@ export interface RetrieveServices {
   readonly segments: SegmentReads
   readonly deletions: Deletions
   /** How long the bytes of what was deleted are kept, in days. */
-  readonly deletionGraceDays: number
+  readonly deletionGraceDays: () => number
   /** Told when stored bytes are not what was kept: raise an alarm. */
   readonly damaged: (damage: Damage) => void
 }

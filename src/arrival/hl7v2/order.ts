@@ -136,7 +136,7 @@ function statusOf(orc: Segment, terms: MappingTerms): OrderStatus {
   const status = site ?? (Object.hasOwn(ORDER_STATUS, key) ? ORDER_STATUS[key] : undefined)
   // The condition that archives known to senders answer here.
   if (status === undefined)
-    throw new Hl7Error('AE', 101, 'ORC-1 with ORC-5 is no order status that is known', orc.at(1))
+    throw new Hl7Error('AE', 101, `ORC-1 with ORC-5 is no order status that is known: ${key.slice(0, 20)}`, orc.at(1))
   return status
 }
 

@@ -1,6 +1,7 @@
 import { ArchiveError } from '#errors.ts'
 import type { Candidate, ImportItem } from '#model/identity.ts'
 import { type ArchiveCommand, action, isSet, needed, operand, text, UsageError, wholeNumber } from '../command.ts'
+import { paged } from '../paged.ts'
 import { oneLine } from '../terminal.ts'
 
 const ACTIONS = ['list', 'show', 'decide', 'undo', 'match', 'assign', 'coerce'] as const
@@ -16,7 +17,11 @@ export const importWorklistCommand: ArchiveCommand = {
     state: { type: 'string', value: 'STATE', about: 'open (default) or decided' },
     limit: { type: 'string', value: 'N', about: 'at most so many (default 100)' },
     keep: { type: 'boolean', about: 'decide: leave it under its own issuer' },
-    candidate: { type: 'string', value: 'N', about: 'decide: the candidate of that number, counted from 1' },
+    candidate: {
+      type: 'string',
+      value: 'N',
+      about: 'decide: the candidate of that number as show counts them, from 1',
+    },
     patient: { type: 'string', value: 'ID', about: 'decide, assign: whichever patient; with --issuer' },
     issuer: { type: 'string', value: 'I', about: 'issuer of that number' },
     order: { type: 'string', value: 'ID', about: 'decide, assign: the order it answers; none for no order' },
@@ -31,17 +36,10 @@ export const importWorklistCommand: ArchiveCommand = {
       if (state !== 'open' && state !== 'decided') throw new UsageError('--state is open or decided')
       const limit = wholeNumber(given, 'limit', 100, 1)
       let shown = 0
-      let cursor: string | null = null
-      do {
-        const page: Awaited<ReturnType<typeof imports.list>> = await imports.list({
-          state,
-          limit: Math.min(limit - shown, 1000),
-          ...(cursor === null ? {} : { cursor }),
-        })
-        for (const item of page.items) await emit({ json: item, text: shortText(item) })
-        shown += page.items.length
-        cursor = page.items.length === 0 ? null : page.next
-      } while (cursor !== null && shown < limit)
+      for await (const item of paged(limit, (page) => imports.list({ state, ...page }))) {
+        await emit({ json: item, text: shortText(item) })
+        shown += 1
+      }
       if (shown === 0) await emit({ note: state === 'open' ? 'Nothing waits.' : 'Nothing was decided.' })
       return 0
     }

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { type ImportLine, needsAttention } from '#arrival/import-line.ts'
 import { noting, type ReconciledEvent, reconciled } from '#arrival/import-reconciliation.ts'
@@ -54,6 +55,8 @@ async function walkPaths(
     given: path,
     absolute: isAbsolute(path) ? path : resolve(given.workingDirectory, path),
   }))
+  const missing = paths.filter(({ absolute }) => lstatSync(absolute, { throwIfNoEntry: false }) === undefined)
+  for (const path of missing) await emit({ note: `${path.given}: there is no such file or folder` })
   const intention = intentionOf(given)
   if (intention !== null) await archive.imports.checkIntention(intention)
   const studies = new Set<string>()
@@ -74,10 +77,12 @@ async function walkPaths(
     documents: documentImport(archive),
     signal,
   })
-  if (judgeOnly) return tellImport(events, emit, signal, judgeOnly)
+  // What was mistyped could not run, whatever became of the others.
+  const statusOf = (status: ExitStatus): ExitStatus => (missing.length > 0 ? 1 : status)
+  if (judgeOnly) return statusOf(await tellImport(events, emit, signal, judgeOnly))
   const who = { by: 'local', address: null }
   const matching = { imports: archive.imports, studies, intention, who, signal }
-  return tellImport(reconciled(events, matching), emit, signal, judgeOnly)
+  return statusOf(await tellImport(reconciled(events, matching), emit, signal, judgeOnly))
 }
 
 type Events = AsyncIterable<ReconciledEvent>
@@ -121,10 +126,18 @@ function countOf(line: ImportLine): 'stored' | 'known' | 'held' | 'refused' | 's
   return line.verdict === 'reject' ? 'refused' : 'stored'
 }
 
+/** Findings that stand below a line; more would hide the lines. */
+const REMARKS_SHOWN = 5
+
 function lineText(line: ImportLine): string {
   const rules = [...new Set(line.findings.map(({ rule }) => rule))].join(' ')
   const number = line.quarantineId === null ? '' : ` [${line.quarantineId}]`
-  return oneLine(`${line.verdict.padEnd(10)} ${line.path}  ${line.reason}${rules === '' ? '' : ` (${rules})`}${number}`)
+  const told = `${line.verdict.padEnd(10)} ${line.path}  ${line.reason}${rules === '' ? '' : ` (${rules})`}${number}`
+  const remarks = line.findings.filter(({ detail }) => !line.reason.includes(detail))
+  const shown = remarks.slice(0, REMARKS_SHOWN).map(({ rule, detail }) => `${' '.repeat(11)}${rule}: ${detail}`)
+  const more = remarks.length - shown.length
+  if (more > 0) shown.push(`${' '.repeat(11)}and ${more} more: --json tells all`)
+  return [told, ...shown].map(oneLine).join('\n')
 }
 
 function summaryText(summary: ImportSummary, judgeOnly: boolean): string {
@@ -136,5 +149,7 @@ function summaryText(summary: ImportSummary, judgeOnly: boolean): string {
   if (summary.rejected > 0) parts.push(`${summary.rejected} refused`)
   if (summary.skipped > 0) parts.push(`${summary.skipped} skipped`)
   if (summary.failed > 0) parts.push(`${summary.failed} failed`)
+  const { missing = 0 } = summary
+  if (missing > 0) parts.push(`${fileCount(missing)} listed by DICOMDIR and missing`)
   return parts.join(', ')
 }

@@ -1,6 +1,9 @@
 import { ArchiveError } from '#errors.ts'
+import type { LedgerEntry } from '#model/identity.ts'
 import type { MessageRecord } from '#model/message.ts'
 import { type ArchiveCommand, action, operand, text, wholeNumber } from '../command.ts'
+import { entryText } from '../ledger-text.ts'
+import { paged } from '../paged.ts'
 import { oneLine, sizeText } from '../terminal.ts'
 
 const ACTIONS = ['list', 'show', 'raw'] as const
@@ -21,7 +24,7 @@ export const messagesCommand: ArchiveCommand = {
   },
   operandCount: [1, 2],
   more: 'A refused message is sent again by its sender once the reason is gone; nothing is replayed from here.',
-  async run({ messages }, given, emit) {
+  async run({ messages, ledger }, given, emit) {
     const what = action(given, ACTIONS)
     if (what === 'list') {
       const limit = wholeNumber(given, 'limit', 100, 1)
@@ -33,17 +36,10 @@ export const messagesCommand: ArchiveCommand = {
         ...chosen('acknowledgement', text(given, 'answer')),
       }
       let shown = 0
-      let cursor: string | null = null
-      do {
-        const page: ReturnType<typeof messages.messages> = messages.messages({
-          ...filter,
-          limit: Math.min(limit - shown, 1000),
-          ...(cursor === null ? {} : { cursor }),
-        })
-        for (const record of page.items) await emit({ json: record, text: shortText(record) })
-        shown += page.items.length
-        cursor = page.items.length === 0 ? null : page.next
-      } while (cursor !== null && shown < limit)
+      for await (const record of paged(limit, (page) => messages.messages({ ...filter, ...page }))) {
+        await emit({ json: record, text: shortText(record) })
+        shown += 1
+      }
       if (shown === 0) await emit({ note: 'There are no such messages.' })
       return 0
     }
@@ -51,7 +47,7 @@ export const messagesCommand: ArchiveCommand = {
     const record = messages.message(id)
     if (record === undefined) throw new ArchiveError('request.not-found', `there is no message ${id}`)
     if (what === 'show') {
-      await emit({ json: record, text: longText(record) })
+      await emit({ json: record, text: longText(record, (id) => ledger.entry(id)) })
       return 0
     }
     const bytes = Buffer.from((await messages.messageBytes(id)) ?? new Uint8Array())
@@ -74,7 +70,7 @@ function shortText(record: MessageRecord): string {
   )
 }
 
-function longText(record: MessageRecord): string {
+function longText(record: MessageRecord, entry: (id: string) => LedgerEntry | undefined): string {
   const rows = [
     ['number', record.id],
     ['arrived', `${record.time}, ${record.arrivals} times`],
@@ -90,8 +86,13 @@ function longText(record: MessageRecord): string {
     ['identifiers', record.identifiers.join(' ') || 'none'],
     ['Z-segments', record.zSegments.map(({ name, done }) => `${name} ${done}`).join(', ') || 'none'],
     ['notes', record.notes.join('; ') || 'none'],
-    ['decisions', record.entries.join(' ') || 'none'],
   ]
+  const decided = record.entries.map((id) => {
+    const known = entry(id)
+    return known === undefined ? id : entryText(known)
+  })
+  const [first = 'none', ...others] = decided
+  rows.push(['decisions', first], ...others.map((text) => ['', text]))
   return rows.map(([name = '', value = '']) => oneLine(`${name.padEnd(14)}${value}`)).join('\n')
 }
 

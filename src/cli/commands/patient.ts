@@ -1,7 +1,8 @@
-import type { LedgerDecision, LedgerEntry, LedgerPatient, PatientKey } from '#model/identity.ts'
+import type { LedgerEntry, LedgerPatient, PatientKey } from '#model/identity.ts'
 import { EVERYTHING } from '#model/visibility.ts'
 import { type By, PatientDesk } from '#operations/patient-desk.ts'
 import { type ArchiveCommand, action, type Emit, needed, operand, text, wholeNumber } from '../command.ts'
+import { entryText, shownKey } from '../ledger-text.ts'
 
 const ACTIONS = ['list', 'show', 'merge', 'unmerge', 'link', 'unlink', 'fix-name', 'history', 'undo'] as const
 
@@ -14,7 +15,11 @@ export const patientCommand: ArchiveCommand = {
     'list | show ID | merge ID INTO | unmerge ID | link ID OTHER | unlink ID OTHER | fix-name ID NAME | history [ID] | undo ENTRY',
   flags: {
     reason: { type: 'string', value: 'TEXT', about: 'why; needed for every decision' },
-    issuer: { type: 'string', value: 'I', about: 'who gave the number ID' },
+    issuer: {
+      type: 'string',
+      value: 'I',
+      about: 'who gave the number ID; may be left out while only one issuer gave it',
+    },
     'other-issuer': { type: 'string', value: 'I', about: 'who gave the number INTO or OTHER; the same when left out' },
     name: { type: 'string', value: 'NAME', about: 'list: beginning of a name component' },
     identifier: { type: 'string', value: 'ID', about: 'list: a patient number, also an old one' },
@@ -32,7 +37,10 @@ export const patientCommand: ArchiveCommand = {
       const { items } = await reader.patients({ ...asked, limit: Math.min(limit, 1000) }, EVERYTHING)
       for (const row of items) {
         const { id, issuer, identifier: number, studies } = row
-        await emit({ json: row, text: `${id}  ${number} (${issuer})  ${row.name ?? ''}  ${studies} studies` })
+        await emit({
+          json: row,
+          text: `${id}  ${number} (${issuer})  ${row.name ?? ''}  ${studies} ${studies === 1 ? 'study' : 'studies'}`,
+        })
       }
       if (items.length === 0) await emit({ note: 'There is nobody.' })
       return 0
@@ -79,50 +87,20 @@ async function told(emit: Emit, entries: readonly LedgerEntry[]): Promise<void> 
   if (entries.length === 0) await emit({ note: 'It was so already.' })
 }
 
-function entryText({ id, time, cause, decision, undoneBy }: LedgerEntry): string {
-  const why = cause.reason === null ? '' : `: ${cause.reason}`
-  const undone = undoneBy === null ? '' : ` (taken back by ${undoneBy})`
-  return `${id.padEnd(8)} ${time}  ${decisionText(decision)} by ${cause.by}, ${cause.rule}${why}${undone}`
-}
-
-/** A decision in a few words, without what it says of a person. */
-function decisionText(decision: LedgerDecision): string {
-  const shown = ({ issuer, id }: PatientKey) => `${id} (${issuer})`
-  switch (decision.do) {
-    case 'register':
-      return `${shown(decision.patient)} registered`
-    case 'merge':
-      return `${shown(decision.from)} merged into ${shown(decision.into)}`
-    case 'link':
-      return `${shown(decision.a)} linked with ${shown(decision.b)}`
-    case 'assign':
-      return `study ${decision.studyInstanceUID} given to ${shown(decision.patient)}`
-    case 'overlay': {
-      const { scope, changes } = decision
-      const where = scope.of === 'patient' ? shown(scope.patient) : (scope.sopInstanceUID ?? scope.studyInstanceUID)
-      return `${changes.map(({ path }) => path).join(', ')} of ${where} corrected`
-    }
-    case 'order':
-      return `order ${decision.order.id}`
-    case 'perform':
-      return `procedure step ${decision.step.sopInstanceUID}`
-    case 'undo':
-      return `entry ${decision.entry} taken back`
-  }
-}
+const AUTHORITY = { adt: 'the hospital (ADT)', person: 'a person here', object: '' } as const
 
 function patientText(patient: LedgerPatient): string {
-  const shown = ({ issuer, id }: PatientKey) => `${id} (${issuer})`
   const { demographics: about, mergedInto } = patient
   const rows = [
-    ['number', shown(patient)],
-    ['name', `${about.name ?? ''}${patient.authority === 'object' ? '' : `, says ${patient.authority}`}`],
+    ['number', shownKey(patient)],
+    ['name', about.name ?? ''],
+    ['says so', AUTHORITY[patient.authority]],
     ['born', about.birthDate ?? ''],
     ['sex', about.sex ?? ''],
-    ['merged into', mergedInto === null || mergedInto.id === patient.id ? '' : shown(mergedInto)],
-    ['lives on as', shown(patient.survivor)],
-    ['also known as', patient.aliases.map(shown).join(', ')],
-    ['linked with', patient.linked.map(shown).join(', ')],
+    ['merged into', mergedInto === null || mergedInto.id === patient.id ? '' : shownKey(mergedInto)],
+    ['lives on as', shownKey(patient.survivor)],
+    ['also known as', patient.aliases.map(shownKey).join(', ')],
+    ['linked with', patient.linked.map(shownKey).join(', ')],
     ['visits', patient.visits.map(({ admissionId, status }) => `${admissionId} ${status}`).join(', ')],
   ]
   return rows

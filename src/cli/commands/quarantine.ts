@@ -1,24 +1,29 @@
+import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { ArchiveError } from '#errors.ts'
 import type { QuarantineItem } from '#model/quarantine.ts'
 import { type ArchiveCommand, action, needed, operand, text, wholeNumber } from '../command.ts'
+import { paged } from '../paged.ts'
 import { sizeText } from '../terminal.ts'
 
-const ACTIONS = ['list', 'show', 'release', 'sanitise', 'discard'] as const
+const ACTIONS = ['list', 'show', 'release', 'sanitise', 'discard', 'original'] as const
 
 export const quarantineCommand: ArchiveCommand = {
   runs: 'in-owner',
   name: 'quarantine',
   summary: 'See what is held, and decide about it',
-  operands: 'list | show ID | release ID | sanitise ID | discard ID',
+  operands: 'list | show ID | release ID | sanitise ID | discard ID | original ID',
   flags: {
     reason: { type: 'string', value: 'TEXT', about: 'why; needed for every decision' },
     state: { type: 'string', value: 'STATE', about: 'held (default), released or discarded' },
     sha256: { type: 'string', value: 'HEX', about: 'only this file' },
     uid: { type: 'string', value: 'UID', about: 'only this SOP Instance UID' },
     limit: { type: 'string', value: 'N', about: 'at most so many (default 100)' },
+    out: { type: 'string', value: 'FILE', about: 'original: where to write it; must not exist' },
   },
+  more: 'original writes the held file as it arrived into a ZIP with the password "infected", so that nothing opens it by accident.',
   operandCount: [1, 2],
-  async run({ quarantine: desk }, given, emit) {
+  async run({ quarantine: desk, auditor }, given, emit) {
     const what = action(given, ACTIONS)
     if (what === 'list') {
       const sha256 = text(given, 'sha256')
@@ -26,19 +31,15 @@ export const quarantineCommand: ArchiveCommand = {
       const limit = wholeNumber(given, 'limit', 100, 1)
       const state = text(given, 'state') ?? 'held'
       let shown = 0
-      let cursor: string | null = null
-      do {
-        const page: Awaited<ReturnType<typeof desk.list>> = await desk.list({
-          state,
-          limit: Math.min(limit - shown, 1000),
-          ...(sha256 === undefined ? {} : { sha256 }),
-          ...(sopInstanceUid === undefined ? {} : { sopInstanceUid }),
-          ...(cursor === null ? {} : { cursor }),
-        })
-        for (const item of page.items) await emit({ json: item, text: shortText(item) })
-        shown += page.items.length
-        cursor = page.items.length === 0 ? null : page.next
-      } while (cursor !== null && shown < limit)
+      const filter = {
+        state,
+        ...(sha256 === undefined ? {} : { sha256 }),
+        ...(sopInstanceUid === undefined ? {} : { sopInstanceUid }),
+      }
+      for await (const item of paged(limit, (page) => desk.list({ ...filter, ...page }))) {
+        await emit({ json: item, text: shortText(item) })
+        shown += 1
+      }
       if (shown === 0) await emit({ note: `Nothing is ${state}.` })
       return 0
     }
@@ -49,6 +50,17 @@ export const quarantineCommand: ArchiveCommand = {
       await emit({ json: item, text: longText(item) })
       return 0
     }
+    if (what === 'original') {
+      const out = resolve(given.workingDirectory, needed(given, 'out'))
+      const container = await desk.original(id)
+      await writeNew(out, container)
+      await auditor.note('local', { kind: 'export', detail: `quarantine ${id} original` })
+      await emit({
+        json: { id, out, bytes: container.byteLength },
+        text: `written to ${out}; the password is infected`,
+      })
+      return 0
+    }
     const decided = await desk.decide(id, what, needed(given, 'reason'), 'local')
     await emit({
       json: decided,
@@ -56,6 +68,15 @@ export const quarantineCommand: ArchiveCommand = {
     })
     return 0
   },
+}
+
+async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, bytes, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw new ArchiveError('request.conflict', `${path} exists`)
+    throw error
+  }
 }
 
 function shortText(item: QuarantineItem): string {

@@ -11,7 +11,11 @@ export const tokenCommand: ArchiveCommand = {
   flags: {
     role: { type: 'string', value: 'ROLE', about: ROLES.join(', ') },
     patient: { type: 'string', value: 'ID', multiple: true, about: 'only these patients' },
-    issuer: { type: 'string', value: 'ISSUER', about: 'issuer of the patient identifiers' },
+    issuer: {
+      type: 'string',
+      value: 'ISSUER',
+      about: 'issuer of the patient identifiers; without it whoever gave such a number',
+    },
     scope: {
       type: 'string',
       value: 'SCOPE',
@@ -54,6 +58,18 @@ export const tokenCommand: ArchiveCommand = {
             await emit({ note })
           }
           if ((await reader.patientIds(id)).length > 0) await emit({ note: `${id} is known under another issuer.` })
+        }
+        if (name === undefined) {
+          await emit({
+            note: `Decisions of this token stand under ${view.id}: --name says what it is for, token list shows it.`,
+          })
+        }
+        for (const id of issuer === null ? patients : []) {
+          const known = (await reader.patientIds(id)).length
+          if (known > 1)
+            await emit({
+              note: `${id} was given by ${known} issuers: the token reaches all of them. --issuer names one.`,
+            })
         }
         await emit({ json: { token, ...view }, text: token })
         return 0
