@@ -100,6 +100,18 @@ const visibilities: { name: string; subject: Subject; permission: Permission; is
     is: { sees: 'all', hidesDocuments: true },
   },
   {
+    name: 'a role without documents sees no study that holds one',
+    subject: subject('front-desk'),
+    permission: 'object.read',
+    is: { sees: 'all', hidesDocuments: true },
+  },
+  {
+    name: 'whose a study is has to be decided for all',
+    subject: subject('front-desk'),
+    permission: 'identity.decide',
+    is: { sees: 'all' },
+  },
+  {
     name: 'both scopes hide nothing',
     subject: subject('reader', { scopes: ['user/ImagingStudy.rs', 'user/DocumentReference.rs'] }),
     permission: 'object.read',

@@ -88,7 +88,7 @@ export function visibilityOf(subject: Subject, permission: Permission, scope?: S
   if (limited && !PATIENT_PERMISSIONS.includes(permission)) return 'forbidden'
   if (subject.role === 'sender') return { sees: 'nothing' }
 
-  const documents = permission === 'document.read' || mayReadDocuments(subject)
+  const documents = permission === 'document.read' || mayReadDocuments(subject, permission)
   const hiding = documents ? {} : { hidesDocuments: true as const }
   const upTo = permission.startsWith('document.')
     ? ({ upTo: SEES_RESTRICTED.includes(subject.role) ? 'R' : 'N' } as const)
@@ -98,8 +98,11 @@ export function visibilityOf(subject: Subject, permission: Permission, scope?: S
   return { sees: 'all', ...hiding, ...upTo }
 }
 
-/** `patient/ImagingStudy.rs` without `DocumentReference` must not reveal PDFs inside a study. threats.md section 5. */
-function mayReadDocuments(subject: Subject): boolean {
-  if (subject.scopes.length === 0) return true
-  return grantedBy(subject.scopes, 'document.read') !== 'no'
+/**
+ * `patient/ImagingStudy.rs` without `DocumentReference` must not reveal PDFs inside a study, nor a role that reads images
+ * and no documents. threats.md section 5. Whose a study is and what is ordered has to be decided for all of them.
+ */
+function mayReadDocuments({ role, scopes }: Subject, permission: Permission): boolean {
+  if (permission.startsWith('object.') && !ROLE_PERMISSIONS[role].includes('document.read')) return false
+  return scopes.length === 0 || grantedBy(scopes, 'document.read') !== 'no'
 }
