@@ -7,9 +7,9 @@ import type { Archive } from './app.ts'
 const PAGE = 500
 
 export function documentLeaving(archive: Archive, visibility: Visibility, signal?: AbortSignal): DocumentExportTools {
-  const { documents, segments, ledger, settings } = archive
+  const { documents, onTheWay, ledger, settings } = archive
   return {
-    ...{ documents, segments, visibility },
+    ...{ documents, visibility, leaving: onTheWay.documents },
     issuers: createIssuers(settings.get('identity.issuers')),
     maker: {
       institution: settings.get('site.name'),

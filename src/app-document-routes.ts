@@ -24,11 +24,20 @@ export function siteValues(archive: Pick<Archive, 'settings'>): () => { sets: Va
 }
 
 export function serveDocuments(archive: Archive): readonly Route[] {
-  const { config, reader, segments, documents, documentDesk, ledger } = archive
+  const { config, reader, documents, documentDesk, ledger, onTheWay, faceDesk } = archive
   const values = siteValues(archive)
   return [
     ...documentRoutes({
-      ...{ documents, segments, ledger, values, desk: documentDesk, pageMax: config.limits.queryResults },
+      ...{
+        documents,
+        reader,
+        onTheWay,
+        faceDesk,
+        ledger,
+        values,
+        desk: documentDesk,
+        pageMax: config.limits.queryResults,
+      },
       patientIds: (id, issuer) => reader.patientIds(id, issuer),
     }),
     documentPackageRoute({

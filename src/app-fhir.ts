@@ -15,13 +15,13 @@ export function openFhir(archive: Archive, version: string, log: ErrorLog): Fhir
     fhirResources: own,
     ledger,
     security,
-    segments,
+    onTheWay,
     config,
     documentDesk: desk,
     identity,
   } = archive
-  const sources = { reader, documents, fhir, derived, own, ledger, security, issuers: issuersNow(security) }
-  return fhirDoor({ sources, segments, desk, identity, ledger, version, limits: config.limits, log })
+  const sources = { reader, documents, onTheWay, fhir, derived, own, ledger, security, issuers: issuersNow(security) }
+  return fhirDoor({ sources, desk, identity, ledger, version, limits: config.limits, log })
 }
 
 /** The register of issuers, read again only when a setting changed. */

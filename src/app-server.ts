@@ -123,6 +123,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       reader,
       segments,
       deletions,
+      faces: archive.onTheWay.faces,
       deletionGraceDays: () => archive.settings.get('deletion.graceDays'),
       damaged: (damage) => log.error(damage, 'stored bytes are not what was kept'),
     }),

@@ -44,7 +44,6 @@ import { auditEvent } from '#security/audit.ts'
 import { originatorOf, screeningPolicyFor } from '#security/originators.ts'
 import type { AuditEvent } from '#security/ports.ts'
 import { settingIn } from '#security/site-settings.ts'
-import { DEFAULT_LIMITS, type DicomLimits } from '#standards/dicom/limits.ts'
 import { entryNames } from '#storage/entry-names.ts'
 import { openFileSegments } from '#storage/file-segments.ts'
 import { openSegmentSource } from '#storage/file-source.ts'
@@ -54,6 +53,8 @@ import { clearSpool, openSpooled } from '#storage/spool.ts'
 import type { WriterStatus } from './app.ts'
 import { createDocuments } from './app-documents.ts'
 import { openMessageDesk, siteTerms } from './app-hl7.ts'
+import { createLeaving } from './app-leaving.ts'
+import { dicomLimits } from './app-limits.ts'
 import { createPlacing } from './app-placement.ts'
 import { createReconciliation } from './app-reconciliation.ts'
 import { reserveBytes } from './app-start.ts'
@@ -168,6 +169,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     changed: (objectIds) => {
       placing.documents(objectIds)
       words.documents(objectIds)
+      leaving.documents(objectIds)
     },
   })
 
@@ -246,6 +248,13 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     wake: () => setImmediate(() => runner.wake()),
   })
   words.begin()
+  const leaving = createLeaving({
+    ...{ db, jobs, security, commit, documents: documents.desk, intake: walk },
+    document: (id) => documents.store.document(id),
+    open: (at) => openSegmentSource(folder('segments'), at),
+    audit: (events) => securityWriter.appendAudit(events),
+    wake: () => setImmediate(() => runner.wake()),
+  })
   const follow = (decisions: readonly LedgerDecision[]) => reconciliation.follow(decisions)
   jobs.endLeases(Date.now())
   const runner = startJobRunner(jobs, {
@@ -270,6 +279,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
       ...reconciliation.handlers,
       ...placing.handlers,
       ...words.handlers,
+      ...leaving.handlers,
       ...rendering.handlers,
     },
     onFailure: (job, error) => logFault(`job ${job.kind} failed`, error),
@@ -325,6 +335,8 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     deletions,
     identity,
     documents: documents.desk,
+    leaving: leaving.desk,
+    faces: leaving.faces,
     imports: reconciliation.imports,
     placement: placing.desk,
     surveys: placing.surveys,
@@ -343,17 +355,6 @@ const JOBS_KEPT_MS = 7 * 24 * 3600_000
 function logFault(what: string, error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.stderr.write(`${JSON.stringify({ level: 50, time: Date.now(), msg: what, error: text })}\n`)
-}
-
-function dicomLimits(configured: Config['limits']): DicomLimits {
-  return {
-    ...DEFAULT_LIMITS,
-    depth: configured.sequenceDepth,
-    elements: configured.elementsPerDataSet,
-    itemsPerSequence: configured.itemsPerSequence,
-    inflateRatio: configured.inflateRatio,
-    inflatedBytesMax: configured.inflatedSize,
-  }
 }
 
 /** What a group of arrivals leaves in the audit trail: that it came, and a Security Alert for a whole attack. */

@@ -9,6 +9,7 @@ import { createFhirDerivedReader } from '#index/sqlite/fhir-derived.ts'
 import { createFhirReader } from '#index/sqlite/fhir-reader.ts'
 import { createFhirResourceReader } from '#index/sqlite/fhir-resources.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
+import { createLeavingReader } from '#index/sqlite/leaving-store.ts'
 import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createMessageReader } from '#index/sqlite/message-store.ts'
 import { createPlacementStore } from '#index/sqlite/placement-store.ts'
@@ -23,10 +24,12 @@ import type { FhirResourceReader } from '#model/fhir-store.ts'
 import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Deletions, Intake, QuarantineDesk } from '#model/intake.ts'
 import type { JobQueue, SharedJobs } from '#model/job-queue.ts'
+import type { LeavingDesk, LeavingReader } from '#model/leaving.ts'
 import type { MessageDesk, MessageReader } from '#model/message.ts'
 import type { PlacementDesk, PlacementReader } from '#model/placement.ts'
 import type { ImportDesk, StudyReconciliation } from '#model/reconciliation.ts'
 import type { SurveyDesk, SurveyReader } from '#model/survey.ts'
+import type { FaceDesk } from '#operations/keep-face.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
 import { Peers } from '#security/peers.ts'
@@ -36,6 +39,7 @@ import { Tokens } from '#security/tokens.ts'
 import { findJournalEntryIn } from '#storage/journal-search.ts'
 import { openSegmentReader, type SegmentReader } from '#storage/segment-files.ts'
 import { createExchange, type Exchange } from './app-exchange.ts'
+import { type OnTheWay, openOnTheWay } from './app-faces.ts'
 import { createMaintenance, type Maintenance } from './app-maintenance.ts'
 import { createStateReader } from './app-reconciliation.ts'
 import { settingChecks } from './app-settings.ts'
@@ -94,6 +98,11 @@ export interface Archive {
   readonly fhirDerived: FhirDerivedReader
   readonly fhirResources: FhirResourceReader
   readonly documentDesk: DocumentDesk
+  /** How documents leave, and which DICOM faces they have; decisions about both are the writer's. */
+  readonly leaving: LeavingReader
+  readonly leavingDesk: LeavingDesk
+  readonly faceDesk: FaceDesk
+  readonly onTheWay: OnTheWay
   readonly reader: ArchiveReader
   readonly segments: SegmentReader
   readonly security: SecurityReader
@@ -141,6 +150,11 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     const securityWriter = caller.service<SecurityWriter>('security')
     const auditor = new Auditor(securityWriter, { windowSeconds: config.audit.readWindowSeconds })
     const writer = caller.service<WriterLifecycle>('lifecycle')
+    const settings = new SiteSettings(security, securityWriter, settingChecks)
+    const documents = createDocumentReader(db)
+    const leaving = createLeavingReader(db)
+    const leavingDesk = caller.service<LeavingDesk>('leaving')
+    const onTheWay = openOnTheWay(db, { segments, settings, leaving, leavingDesk, documents, reader, dataDirectory })
     const counting = setInterval(() => {
       // Counts stay for the next try; the entries of who read are durable already.
       auditor
@@ -167,11 +181,15 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
         read: (at) => segments.read(at),
         find: (sequence) => findJournalEntryIn(join(dataDirectory, 'segments'), sequence),
       }),
-      documents: createDocumentReader(db),
+      documents,
       fhir: createFhirReader(db),
       fhirDerived: createFhirDerivedReader(db),
       fhirResources: createFhirResourceReader(db),
       documentDesk: caller.service<DocumentDesk>('documents'),
+      leaving,
+      leavingDesk,
+      faceDesk: caller.service<FaceDesk>('faces'),
+      onTheWay,
       reader,
       segments,
       security,
@@ -183,7 +201,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       tokens: new Tokens(security, securityWriter, (patient) =>
         reader.patientIds(patient.id, patient.issuer ?? undefined),
       ),
-      settings: new SiteSettings(security, securityWriter, settingChecks),
+      settings,
       peers: new Peers(security, securityWriter),
       maintenance: createMaintenance(dataDirectory, reader, segments),
       jobs: createSqliteJobQueue(db),
@@ -193,6 +211,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       async close() {
         clearInterval(counting)
         await auditor.flush(true)
+        await onTheWay.faces.close()
         segments.close()
         db.close() // before the writer's: the last one that may write puts the log back into the database
         await writer.close()

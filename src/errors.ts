@@ -221,6 +221,22 @@ export const failures = {
     xds: 'XDSRepositoryMetadataError',
     retry: false,
   },
+  'document.no-face': {
+    http: 406,
+    dimse: 0x0122,
+    ack: 'AE',
+    fhir: 'not-supported',
+    xds: 'XDSRepositoryError',
+    retry: false,
+  },
+  'document.withheld': {
+    http: 409,
+    dimse: 0x0124,
+    ack: 'AR',
+    fhir: 'suppressed',
+    xds: 'XDSRepositoryError',
+    retry: false,
+  },
   'placement.unknown': {
     http: 404,
     dimse: 0x0112,

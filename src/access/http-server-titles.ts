@@ -34,6 +34,8 @@ export const errorTitles = {
   'document.reference': 'What is referred to is not here',
   'document.superseded': 'What is referred to is no longer current',
   'document.type': 'This type of document is not taken in',
+  'document.no-face': 'This document has no DICOM face',
+  'document.withheld': 'The document may tell where it was made and is not given out',
   'placement.unknown': 'There is no such placement decision',
   'survey.unknown': 'There is no such survey',
   'placement.state': 'The placement decision is no longer open to this',

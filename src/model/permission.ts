@@ -7,6 +7,8 @@ export const PERMISSIONS = [
   'document.read',
   'document.store',
   'document.write',
+  'document.original',
+  'capture.link',
   'placement.decide',
   'quarantine.read',
   'quarantine.decide',

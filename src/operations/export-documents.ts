@@ -11,7 +11,6 @@ import { pipeline } from 'node:stream/promises'
 import { ArchiveError } from '#errors.ts'
 import type { DocumentList, StoredDocument } from '#model/document.ts'
 import type { DocumentReader } from '#model/document-desk.ts'
-import type { SegmentStore } from '#model/segment-store.ts'
 import type { Visibility } from '#model/visibility.ts'
 import type { Issuers } from '#security/issuers.ts'
 import type { XdsAssociation, XdsDocumentEntry, XdsSubmissionSet } from '#standards/xds/types.ts'
@@ -28,11 +27,13 @@ import {
 } from '#standards/xds/xdm.ts'
 import { nodeDisk, systemCode, writeFailure } from '#storage/disk.ts'
 import { type ZipEntry, zipStream } from '#storage/zip-writer.ts'
+import type { LeavingDocument, LeavingDocuments } from './leaving-documents.ts'
 import { associationsAmong, documentEntryOf, folderOf, identifierOf } from './xds-metadata.ts'
 
 export interface DocumentExportTools {
   readonly documents: Pick<DocumentReader, 'documents' | 'lists'>
-  readonly segments: Pick<SegmentStore, 'read'>
+  /** What leaves of a document by the site's policy. */
+  readonly leaving: Pick<LeavingDocuments, 'of'>
   readonly visibility: Visibility
   readonly issuers: Issuers
   readonly maker: XdmMaker
@@ -63,7 +64,6 @@ export interface DocumentGroup {
   readonly documents: readonly StoredDocument[]
 }
 
-const PIECE_BYTES = 1024 * 1024
 const PAGE = 500
 /** Up to this length a document is read once, into memory; above, its digest is taken first. */
 const WHOLE_BYTES_MAX = 4 * 1024 * 1024
@@ -84,16 +84,19 @@ export function documentPackage(
     const patientId = whose === undefined ? null : cx(identifierOf(issuers, whose.issuer, whose.id))
     const written: StoredDocument[] = []
     const entries: XdsDocumentEntry[] = []
-    for (const document of group.documents) {
+    for (const kept of group.documents) {
       tools.signal?.throwIfAborted()
-      const uri = fileName(document.mediaType, written.length + 1)
+      const uri = fileName(kept.mediaType, written.length + 1)
       const path = `${folder}/${uri}`
-      const content = await checked(tools, document)
-      if (typeof content === 'string') {
+      const checkedOut = await checked(tools, kept)
+      if (typeof checkedOut === 'string') {
         counts.failed++
-        tools.onItem?.({ path, id: document.objectId, bytes: 0, failure: content })
+        tools.onItem?.({ path, id: kept.objectId, bytes: 0, failure: checkedOut })
         continue
       }
+      const { content, size, sha1, sha256 } = checkedOut
+      // The metadata are of the bytes that are in the package.
+      const document: StoredDocument = { ...kept, size, sha1, sha256 }
       yield { name: path, size: document.size, time: new Date(document.created), content }
       counts.files++
       counts.bytes += document.size
@@ -195,46 +198,31 @@ export async function* groupsOf(
   }
 }
 
-/** @returns the bytes, known to be what was kept; or why they cannot be given */
+/** @returns the bytes as they leave, known to be right; or why they cannot be given */
 async function checked(
-  tools: Pick<DocumentExportTools, 'segments' | 'signal'>,
+  { leaving, signal }: Pick<DocumentExportTools, 'leaving' | 'signal'>,
   document: StoredDocument,
-): Promise<AsyncIterable<Uint8Array> | string> {
-  const { sha256, size } = document
-  const hash = createHash('sha256')
-  const kept: Uint8Array[] = []
+): Promise<(Pick<LeavingDocument, 'size' | 'sha1' | 'sha256'> & { content: AsyncIterable<Uint8Array> }) | string> {
+  const held: Uint8Array[] = []
   try {
-    for await (const piece of pieces(tools, document)) {
-      hash.update(piece)
-      if (size <= WHOLE_BYTES_MAX) kept.push(piece)
+    const out = await leaving.of(document)
+    const { size, sha1, sha256 } = out
+    for await (const piece of out.whole()) {
+      signal?.throwIfAborted()
+      if (size <= WHOLE_BYTES_MAX) held.push(piece)
     }
+    const whole = async function* () {
+      yield* held
+    }
+    return { size, sha1, sha256, content: size <= WHOLE_BYTES_MAX ? whole() : out.pieces(0, size) }
   } catch (error) {
-    if (error instanceof ArchiveError && error.code === 'storage.damaged') return error.message
+    if (error instanceof ArchiveError && TOLD.has(error.code)) return error.message
     throw error
   }
-  if (hash.digest('hex') !== sha256) return 'its bytes do not have the digest they were kept with'
-  return size <= WHOLE_BYTES_MAX
-    ? (async function* () {
-        yield* kept
-      })()
-    : pieces(tools, document)
 }
 
-async function* pieces(
-  { segments, signal }: Pick<DocumentExportTools, 'segments' | 'signal'>,
-  { content, location, size }: StoredDocument,
-): AsyncGenerator<Uint8Array> {
-  const base = content.in === 'object' ? content.start : 0
-  for (let at = 0; at < size; at += PIECE_BYTES) {
-    signal?.throwIfAborted()
-    const end = Math.min(at + PIECE_BYTES, size)
-    const piece = await segments.read(location, { start: base + at, end: base + end })
-    if (piece?.byteLength !== end - at) {
-      throw new ArchiveError('storage.damaged', `segment ${location.segment} is gone or cut short`)
-    }
-    yield piece
-  }
-}
+/** Why a document is left out; anything else ends the export. */
+const TOLD: ReadonlySet<string> = new Set(['storage.damaged', 'document.withheld'])
 
 async function metadataOf(
   tools: DocumentExportTools,

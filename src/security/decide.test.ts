@@ -18,6 +18,8 @@ const holders: { readonly [permission in Permission]: readonly Role[] } = {
   'document.read': ['administrator', 'archivist', 'clinician', 'technologist', 'reader'],
   'document.store': ['administrator', 'archivist', 'clinician', 'technologist', 'front-desk', 'sender'],
   'document.write': ['administrator', 'archivist'],
+  'document.original': ['administrator', 'archivist'],
+  'capture.link': ['administrator', 'archivist', 'clinician', 'technologist', 'front-desk'],
   'placement.decide': ['administrator', 'archivist'],
   'quarantine.read': ['administrator', 'archivist', 'technologist', 'front-desk', 'auditor'],
   'quarantine.decide': ['administrator', 'archivist'],

@@ -236,4 +236,19 @@ export const DOCUMENT_SETTINGS = {
     fallback: { practiceSetting: null, facilityType: null, confidentiality: 'N', language: null },
     what: 'What is assumed where nobody says it: codes of the value sets, and a language.',
   },
+  'documents.location': {
+    schema: z.enum(['remove', 'keep']),
+    fallback: 'remove',
+    what: 'The place where a photograph or film was made: taken out of what leaves, or left in. What is kept stays as it came.',
+  },
+  'documents.faces': {
+    schema: z.enum(['ask', 'keep']),
+    fallback: 'ask',
+    what: 'DICOM faces of documents: made when somebody asks for one, or kept as objects of their study so that queries list them.',
+  },
+  'documents.modelUnit': {
+    schema: z.enum(['um', 'mm', 'cm', 'm']),
+    fallback: 'mm',
+    what: 'Unit of length of STL, OBJ and MTL models as DICOM objects: the files do not say one.',
+  },
 } as const

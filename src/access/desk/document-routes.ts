@@ -21,7 +21,7 @@ import {
   reason,
   reasoned,
 } from './ask.ts'
-import { type ContentServices, documentContentRoute } from './document-content-route.ts'
+import { type ContentServices, documentContentRoutes } from './document-content-route.ts'
 import { DOCUMENT_FILTERS, documentQuery, personAsked } from './document-query.ts'
 import { documentView } from './document-view.ts'
 
@@ -161,7 +161,7 @@ export function documentRoutes(services: DocumentServices): readonly Route[] {
         return documentView(document)
       },
     },
-    documentContentRoute(services),
+    ...documentContentRoutes(services),
     {
       method: 'GET',
       url: '/api/v1/documents/:any/versions',

@@ -2,6 +2,7 @@ import { STORE_RESOURCES } from '#arrival/stow.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Deletions } from '#model/intake.ts'
 import type { Route } from '#model/route.ts'
+import type { DocumentFaces } from '../document-faces.ts'
 import { bulkdataRoutes } from './bulkdata.ts'
 import { capabilitiesRoute } from './capabilities.ts'
 import { framesRoute } from './frames.ts'
@@ -13,11 +14,14 @@ import { instanceRoutes } from './retrieve.ts'
 import { searchRoutes } from './search.ts'
 import { RangedReads, type SegmentReads } from './send.ts'
 import { type Damage, StoredFiles } from './stored-files.ts'
+import { VirtualFaces } from './virtual-faces.ts'
 
 /** What the doors out of DICOMweb need. */
 export interface RetrieveServices {
   readonly reader: ArchiveReader
   readonly segments: SegmentReads
+  /** Both faces of originals; absent where there are no documents. */
+  readonly faces?: DocumentFaces
   readonly deletions: Deletions
   /** How long the bytes of what was deleted are kept, in days. */
   readonly deletionGraceDays: () => number
@@ -32,7 +36,10 @@ export function retrieveRoutes(services: RetrieveServices): Route[] {
   const files = new StoredFiles(reads, services.damaged)
   const recoder = new Recoder(reads, files)
   const routes = [
-    ...instanceRoutes({ reader, reads, files, recoder }),
+    ...instanceRoutes({
+      ...{ reader, reads, files, recoder },
+      ...(services.faces === undefined ? {} : { faces: new VirtualFaces(reader, services.faces) }),
+    }),
     ...metadataRoutes(reader),
     framesRoute({ reader, reads, files }),
     ...bulkdataRoutes({ reader, reads, files }),

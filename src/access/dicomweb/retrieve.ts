@@ -11,6 +11,7 @@ import { leavesAsStored, type Recoder } from './recode.ts'
 import { instanceOf, type PathOf, scopeOf, shown } from './scope.ts'
 import { isNotModified, parseRange, type RangedReads, sendPieces } from './send.ts'
 import type { StoredFiles } from './stored-files.ts'
+import type { VirtualFaces } from './virtual-faces.ts'
 import { type ZipEntry, zipStream } from './zip-stream.ts'
 
 /** What retrieving instances needs. */
@@ -19,6 +20,8 @@ export interface InstanceServices {
   readonly reads: RangedReads
   readonly files: StoredFiles
   readonly recoder: Recoder
+  /** Both faces of originals. */
+  readonly faces?: VirtualFaces
 }
 
 const OFFERED =
@@ -60,9 +63,14 @@ function partType(syntax: string): string {
 
 async function retrieveOne(services: InstanceServices, asked: Asked<PathOf>, reply: FastifyReply) {
   const scope = instanceOf(asked.params)
-  const candidates = instanceCandidates(parseAccept(asked.headers.accept, asked.query.get('accept')), true)
+  const ranges = parseAccept(asked.headers.accept, asked.query.get('accept'))
+  if (services.faces?.asksNative(ranges)) return services.faces.native(scope, ranges, asked, reply)
+  const candidates = instanceCandidates(ranges, true)
   const instance = await services.reader.instance(scope, asked.visibility)
-  if (instance === undefined) throw new ArchiveError('request.not-found', `no ${shown(scope)}`)
+  if (instance === undefined) {
+    if (services.faces !== undefined) return services.faces.dicom(scope, candidates, asked, reply)
+    throw new ArchiveError('request.not-found', `no ${shown(scope)}`)
+  }
   const choice = firstContainer(candidates, (ways) => bestEncoding(instance.transferSyntaxUID, ways) !== undefined)
   if (choice === undefined) throw notAcceptable(OFFERED)
   const encoding = bestEncoding(instance.transferSyntaxUID, choice.ways) as Encoding

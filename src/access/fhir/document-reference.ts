@@ -62,7 +62,7 @@ function keptExtensions(extra: { readonly [name: string]: unknown }): DocumentRe
 
 /** C.5 of services.md; IHE MHD 4.2 section 2:3.65.4.1.2. */
 export async function documentReferenceOf(
-  { documents, issuers }: Pick<FhirSources, 'documents' | 'issuers'>,
+  { documents, issuers, onTheWay }: Pick<FhirSources, 'documents' | 'issuers' | 'onTheWay'>,
   document: StoredDocument,
   { visibility, origin }: Pick<Caller, 'visibility' | 'origin'>,
 ): Promise<DocumentReference> {
@@ -87,6 +87,7 @@ export async function documentReferenceOf(
   if (studyInstanceUID !== null && !studies.has(studyInstanceUID)) {
     references.push({ type: 'study', id: studyInstanceUID, issuer: '' })
   }
+  const stated = onTheWay.documents.stated(document)
   const instant = (time: string | null) => (time === null ? undefined : time)
   const resource: Loose<DocumentReference> = {
     resourceType: 'DocumentReference',
@@ -129,8 +130,9 @@ export async function documentReferenceOf(
           contentType: document.mediaType,
           language: metadata.language,
           url: `${origin}/fhir/Binary/${document.entryUuid}`,
-          size: document.size,
-          hash: Buffer.from(document.sha1, 'hex').toString('base64'),
+          // Of the bytes that Binary gives; absent while it is not known what may leave of them.
+          size: stated?.size,
+          hash: stated === null ? undefined : Buffer.from(stated.sha1, 'hex').toString('base64'),
           title: metadata.title,
           creation: metadata.creationTime,
         },

@@ -1,10 +1,10 @@
 /** Everything of FHIR that needs its definitions: loaded with the first request. */
 import type { Bundle, OperationOutcome, Resource } from '@medplum/fhirtypes'
 import { ArchiveError } from '#errors.ts'
+import { leavingBytes } from '#operations/leaving-documents.ts'
 import { loadDefinitions } from '#standards/fhir/definitions.ts'
 import { type Json, toXml } from '#standards/fhir/xml-write.ts'
-import { RangedReads } from '../dicomweb/send.ts'
-import { documentBytes, sendDocument } from '../document-content.ts'
+import { sendDocument, sendFace, wantsDicom } from '../document-content.ts'
 import { historyBundle, searchBundle, shaped } from './answer-shape.ts'
 import { askerOf, type FhirAsked, fhirAsked, idAsked } from './asking.ts'
 import { readForm } from './body.ts'
@@ -42,7 +42,7 @@ export function createEngine(services: FhirServices): FhirHandlers {
     KINDS.map((kind) => [kind.type, { kind, source: kind.source(services.sources) }]),
   )
   const search = new FhirSearch(kinds)
-  const reads = new RangedReads(services.segments)
+  const { documents: leaving, faces } = services.sources.onTheWay
   const started = new Date().toISOString()
 
   function served(type: string): ServedKind {
@@ -257,12 +257,13 @@ export function createEngine(services: FhirServices): FhirHandlers {
       detail: `ITI-68 document ${document.objectId}`,
     })
     if (!wantsResource(asked.headers.accept, asked.query.get('_format'))) {
-      return sendDocument(asked, reply, reads, document)
+      if (wantsDicom(asked.headers.accept)) return sendFace(asked, reply, await faces.dicom(document, asked))
+      return sendDocument(asked, reply, await leaving.of(document))
     }
     const request = fhirAsked(asked, reply)
     const resource = await search.read('Binary', id, request.asker)
     if (resource === undefined) throw new ArchiveError('request.not-found', `Binary/${id}`)
-    const bytes = await documentBytes(reads, document, INLINE_BYTES_MAX)
+    const bytes = await leavingBytes(await leaving.of(document), INLINE_BYTES_MAX)
     return send(request, { ...resource, data: Buffer.from(bytes).toString('base64') } as Resource)
   }
 }

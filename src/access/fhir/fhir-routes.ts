@@ -5,7 +5,6 @@ import type { DocumentDesk } from '#model/document-desk.ts'
 import type { IdentityDesk, IdentityReader } from '#model/identity-ledger.ts'
 import type { Permission } from '#model/permission.ts'
 import type { Asked, Route } from '#model/route.ts'
-import type { SegmentReads } from '../dicomweb/send.ts'
 import type { ErrorTeller } from '../http-server.ts'
 import type { ErrorLog } from '../http-server-problem.ts'
 import { FHIR_PATH } from './asking.ts'
@@ -19,7 +18,6 @@ import { smartConfiguration } from './smart.ts'
 /** What FHIR needs of the archive. */
 export interface FhirServices {
   readonly sources: FhirSources
-  readonly segments: SegmentReads
   readonly desk: Pick<DocumentDesk, 'submit' | 'delete'>
   readonly identity: IdentityDesk
   readonly ledger: Pick<IdentityReader, 'similar' | 'patient'>

@@ -7,14 +7,18 @@ import type { FhirResourceReader } from '#model/fhir-store.ts'
 import type { IdentityReader } from '#model/identity-ledger.ts'
 import type { Permission } from '#model/permission.ts'
 import type { Visibility } from '#model/visibility.ts'
+import type { LeavingDocuments } from '#operations/leaving-documents.ts'
 import type { Issuers } from '#security/issuers.ts'
 import type { SecurityReader } from '#security/ports.ts'
+import type { DocumentFaces } from '../document-faces.ts'
 import type { Criteria } from './criteria.ts'
 
 /** What resources are made from. */
 export interface FhirSources {
   readonly reader: ArchiveReader
   readonly documents: DocumentReader
+  /** Documents as they leave, and their DICOM faces. */
+  readonly onTheWay: { readonly documents: LeavingDocuments; readonly faces: DocumentFaces }
   readonly fhir: FhirReader
   readonly derived: FhirDerivedReader
   readonly ledger: Pick<IdentityReader, 'entry' | 'entries'>

@@ -54,10 +54,23 @@ export async function decodePicture(source: ByteSource, limits: DecodeLimits = D
   }
 }
 
-function runDecoder(input: Uint8Array, { pixelsMax, timeMs }: DecodeLimits): Promise<Buffer> {
+/**
+ * A picture to look at: upright, at most `edgeMax` pixels on its longer side, a JPEG without metadata.
+ * @throws ConversionError as decodePicture
+ */
+export async function renderPicture(
+  source: ByteSource,
+  edgeMax: number,
+  limits: DecodeLimits = DECODE_LIMITS,
+): Promise<Uint8Array> {
+  if (source.size > limits.inputBytesMax) throw new ConversionError('conversion.limit', 'the picture is too long')
+  return new Uint8Array(await runDecoder(new Uint8Array(source.read(0, source.size)), limits, edgeMax))
+}
+
+function runDecoder(input: Uint8Array, { pixelsMax, timeMs }: DecodeLimits, edgeMax = 0): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const script = join(import.meta.dirname, 'picture-process.ts')
-    const child = spawn(process.execPath, ['--max-old-space-size=256', script, String(pixelsMax)], {
+    const child = spawn(process.execPath, ['--max-old-space-size=256', script, String(pixelsMax), String(edgeMax)], {
       env: {}, // nothing of ours is in its environment
       stdio: ['pipe', 'pipe', 'pipe'],
       timeout: timeMs,

@@ -16,6 +16,7 @@ import { factLists } from './014-fact-lists.ts'
 import { reports } from './015-reports.ts'
 import { fhirLists } from './017-fhir-lists.ts'
 import { surveys } from './018-surveys.ts'
+import { leaving } from './019-leaving.ts'
 import { auditSent } from './020-audit-sent.ts'
 
 /** Every migration, oldest first. A released one never changes. */
@@ -37,5 +38,6 @@ export const MIGRATIONS: readonly Migration[] = [
   reports,
   fhirLists,
   surveys,
+  leaving,
   auditSent,
 ]
