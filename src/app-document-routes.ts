@@ -7,6 +7,7 @@ import type { Route } from '#model/route.ts'
 import type { ValueSetTable } from '#placement/value-sets.ts'
 import { createValueSets } from '#placement/value-sets.ts'
 import type { ValueSets } from '#security/document-settings.ts'
+import { createIssuers } from '#security/issuers.ts'
 import type { Archive } from './app.ts'
 import { documentLeaving } from './app-document-export.ts'
 import { reserveBytes } from './app-start.ts'
@@ -55,9 +56,14 @@ export function serveDocuments(archive: Archive): readonly Route[] {
 }
 
 /** Documents of media and uploads. */
-export function documentImport({ documentDesk, reader }: Pick<Archive, 'documentDesk' | 'reader'>): DocumentImport {
+export function documentImport({
+  documentDesk,
+  reader,
+  settings,
+}: Pick<Archive, 'documentDesk' | 'reader' | 'settings'>): DocumentImport {
   return {
     desk: documentDesk,
+    issuers: () => createIssuers(settings.get('identity.issuers')),
     ownersOf: (studyInstanceUIDs) => reader.ownersOf(studyInstanceUIDs),
   }
 }

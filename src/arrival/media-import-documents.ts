@@ -2,15 +2,20 @@
 import { basename } from 'node:path/posix'
 import type { Arrival, ArrivedBytes, Provenance, Receipt } from '#model/arrival.ts'
 import type { DocumentDesk, DocumentStatement } from '#model/document-desk.ts'
+import type { Issuers } from '#security/issuers.ts'
 import { documentKindOf } from '#standards/media/document-kind.ts'
+import type { XdsMetadata } from '#standards/xds/types.ts'
 import { openSpooled, SpoolWriter } from '#storage/spool.ts'
 import { type CountedLine, lineOf } from './import-line.ts'
 import type { Job } from './media-import-flight.ts'
 import type { Spool } from './media-import-load.ts'
+import { isXdmDocument, isXdmMetadata, readXdm, submitXdm, type XdmFile, xdmSet } from './media-import-xdm.ts'
 
 /** Takes in documents; without it they are passed over. */
 export interface DocumentImport {
   readonly desk: Pick<DocumentDesk, 'submit'>
+  /** The register of issuers as it is now. */
+  issuers(): Issuers
   /** Who owns these studies now: opaque patient ids, each once. */
   ownersOf(studyInstanceUIDs: readonly string[]): Promise<readonly string[]>
 }
@@ -43,6 +48,7 @@ const LETTER = /\.(txt|text|asc)$/i
 export function notReport(label: string, word: string, named: boolean): string | null {
   const inside = label.split(/!?\//)
   const name = basename(label)
+  if (isXdmDocument(label)) return null
   if (named) return word === 'text' && !LETTER.test(name) ? 'a text that is no letter by its ending' : null
   if (VIEWER_FILE.test(name)) return 'a file that explains or starts a medium'
   const folder = inside.slice(1, -1).find((part) => VIEWER_FOLDER.test(part))
@@ -57,6 +63,7 @@ export class MediumDocuments {
   readonly #spool: Spool
   readonly #held: Held[] = []
   readonly #studies = new Set<string>()
+  readonly #packages: { readonly label: string; readonly metadata: XdsMetadata }[] = []
   #heldBytes = 0
 
   constructor(documents: DocumentImport, spool: Spool, knownStudies: Iterable<string> = []) {
@@ -68,6 +75,13 @@ export class MediumDocuments {
   /** An image of the medium was stored, or was there. */
   saw(receipt: Receipt): void {
     if (receipt.stored && receipt.studyInstanceUID !== null) this.#studies.add(receipt.studyInstanceUID)
+  }
+
+  /** Metadata of a package: told of the files beside it, when all have come. */
+  describes(label: string, bytes: ArrivedBytes): void {
+    if (!isXdmMetadata(label)) return
+    const metadata = readXdm(bytes)
+    if (metadata !== null) this.#packages.push({ label, metadata })
   }
 
   /** Keeps a document until the images have come. @throws ArchiveError 'storage.full' */
@@ -106,7 +120,20 @@ export class MediumDocuments {
             ...(studies.length === 1 ? { studyInstanceUID: studies[0] } : {}),
           }
         : {}
-    for (const { label, bytes, besideImages, told } of this.#held.splice(0)) {
+    const held = new Map(this.#held.splice(0).map((one) => [one.label, one]))
+    for (const { label, metadata } of this.#packages.splice(0)) {
+      const files = new Map<string, XdmFile>(held)
+      const set = xdmSet(label, metadata, files, this.#import.issuers(), whose, provenanceOf)
+      if (set.files.length === 0) continue
+      let costBytes = 0
+      for (const { label: taken, bytes } of set.files) {
+        held.delete(taken)
+        if (bytes.in === 'memory') costBytes += bytes.bytes.byteLength
+      }
+      const { desk } = this.#import
+      yield { costBytes, run: async () => ({ more: eachOf(await submitXdm(desk, set)) }) }
+    }
+    for (const { label, bytes, besideImages, told } of held.values()) {
       const costBytes = bytes.in === 'memory' ? bytes.bytes.byteLength : 0
       if (besideImages && studies.length === 0) {
         yield { costBytes, run: async () => ({ result: told(await passOver(label, bytes)) }) }
@@ -116,6 +143,10 @@ export class MediumDocuments {
       yield { costBytes, run: async () => ({ result: told(await submitted(this.#import, label, arrival, whose)) }) }
     }
   }
+}
+
+async function* eachOf(lines: readonly CountedLine[]): AsyncGenerator<Job<CountedLine>> {
+  for (const result of lines) yield { costBytes: 0, run: async () => ({ result }) }
 }
 
 async function submitted(

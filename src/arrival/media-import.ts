@@ -16,6 +16,7 @@ import { type DocumentImport, documentWordOf, MediumDocuments, notReport } from 
 import { type FlightLimits, flight, type Job, type Outcome } from './media-import-flight.ts'
 import { loadFile, type OpenedFile, openFile, type Spool } from './media-import-load.ts'
 import { type Found, type GivenPath, reasonOf, walkMedium } from './media-import-walk.ts'
+import { isXdmDocument, isXdmMetadata } from './media-import-xdm.ts'
 import { type BadZip, type ContainerImport, type ContainerLimits, expandZip } from './media-import-zip.ts'
 
 export type { ImportLine, ImportSummary } from './import-line.ts'
@@ -136,9 +137,12 @@ export class MediaImport implements ContainerImport {
     check: FileSetCheck,
     told: (line: CountedLine) => CountedLine = (line) => line,
   ): Promise<boolean> {
-    const word = this.#options.judgeOnly ? null : this.#reportIn(label, bytes)
+    if (this.#options.judgeOnly) return false
+    if (isXdmMetadata(label)) this.#documents(check)?.describes(label, bytes)
+    const word = this.#reportIn(label, bytes)
     const documents = word === null ? null : this.#documents(check)
-    await documents?.hold(label, bytes, word === 'text' && !this.#named.has(label), told)
+    const besideImages = word === 'text' && !this.#named.has(label) && !isXdmDocument(label)
+    await documents?.hold(label, bytes, besideImages, told)
     return documents !== null
   }
 

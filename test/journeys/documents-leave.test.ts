@@ -146,3 +146,86 @@ test('one patient as a ZIP', async () => {
   const files = await unpacked(readFileSync(out), 'again.zip')
   assert.deepEqual(files.get('IHE_XDM/SUBSET01/D0000001.TXT'), NOTE)
 })
+
+test('what left comes back into another archive as it was: numbers, relations, everything said', async () => {
+  const zip = join(place.path, 'all.zip')
+  const out = ['export', '--data', data, '--documents', '--zip', '--out', zip, '--json']
+  assert.equal((await runCommand(out)).status, 0)
+  const other = join(place.path, 'other')
+  const first = await runCommand(['import', zip, '--data', other, '--json'])
+  assert.equal(first.status, 0, first.stderr + JSON.stringify(first.lines))
+  const { summary } = first.lines.at(-1) as { summary: { stored: number } }
+  assert.equal(summary.stored, 4, JSON.stringify(first.lines))
+
+  const there = await startServer({ dataDirectory: other })
+  try {
+    const all = async (url: string) => {
+      const answer = await fetch(`${url}/api/v1/documents?status=any&order=oldest`)
+      const { items } = (await answer.json()) as { items: Said[] }
+      return items
+        .map(({ uniqueId, entryUuid, metadata, status, phase, sha256, relations, missing }) => ({
+          ...{ uniqueId, entryUuid, status, phase, sha256, missing, kinds: relations.map(({ kind }) => kind) },
+          // Confidentiality and the like are said by the sender now; the title of a file stays what it was.
+          metadata: { ...metadata, sourcePatient: null },
+        }))
+        .toSorted((a, b) => a.sha256.localeCompare(b.sha256))
+    }
+    const bare = (items: Awaited<ReturnType<typeof all>>) =>
+      items.map((one) => ({ ...one, uniqueId: one.uniqueId.replace(/^urn:oid:/, '') }))
+    assert.deepEqual(bare(await all(there.url)), bare(await all(server.url)))
+    const lists = await (await fetch(`${there.url}/api/v1/document-lists?kind=submission-set`)).json()
+    assert.equal((lists as { items: unknown[] }).items.length, 3)
+    const patients = await (await fetch(`${there.url}/api/v1/patients`)).json()
+    const numbers = (patients as { items: { issuer: string; identifier: string }[] }).items
+    assert.deepEqual(numbers.map(({ issuer, identifier }) => `${issuer}|${identifier}`).toSorted(), [
+      '1.9.9|4711',
+      '1.9.9|4712',
+    ])
+    // Again: the same documents, the same sets.
+    const again = await runCommand(['import', zip, '--data', other, '--json'])
+    assert.equal((again.lines.at(-1) as { summary: { duplicates: number } }).summary.duplicates, 4)
+    const still = (await (await fetch(`${there.url}/api/v1/document-lists`)).json()) as {
+      items: { version: number }[]
+    }
+    assert.deepEqual(
+      still.items.map(({ version }) => version),
+      [1, 1, 1],
+    )
+  } finally {
+    await there.stop()
+  }
+})
+
+interface Said {
+  readonly uniqueId: string
+  readonly entryUuid: string
+  readonly status: string
+  readonly phase: string | null
+  readonly sha256: string
+  readonly missing: readonly string[]
+  readonly relations: readonly { readonly kind: string }[]
+  readonly metadata: Record<string, unknown>
+}
+
+const SAMPLES = process.env['DIPTYCH_SAMPLES'] ?? '../shared/data'
+
+test('an XDM package of another maker: what its metadata say is the voice of the sender', {
+  skip: existsSync(join(SAMPLES, 'xds/xdm/xdm.zip')) ? false : 'no samples',
+}, async () => {
+  const { lines, status } = await runCommand(['import', join(SAMPLES, 'xds/xdm/xdm.zip'), '--data', data, '--json'])
+  const line = (lines as { path: string; id: string | null; stored: boolean; reason: string }[]).find(({ path }) =>
+    path?.endsWith('IHE_XDM/SUBSET/doc.txt'),
+  )
+  assert.equal(line?.stored, true, `${status} ${JSON.stringify(lines)}`)
+  const document = (await (await fetch(`${server.url}/api/v1/documents/${line.id}`)).json()) as Said & {
+    sources: Record<string, string>
+  }
+  assert.equal(document.metadata['title'], 'Physical')
+  assert.equal(document.metadata['creationTime'], '2005-12-24')
+  assert.equal(document.metadata['serviceStart'], '2004-12-23T08:00:00Z')
+  assert.deepEqual(
+    (document.metadata['authors'] as { person: string }[]).map(({ person }) => person),
+    ['Smitty^Gerald', 'Dopplemeyer^Sherry'],
+  )
+  assert.equal(document.sources['classCode'], 'sender')
+})
