@@ -105,6 +105,8 @@ export interface ArchiveReader {
     readonly items: readonly PatientRow[]
     readonly next: string | null
   }>
+  /** True when there is such a patient and the caller sees it, whatever is kept of it. */
+  isPatient(patientId: string, visibility: Visibility): Promise<boolean>
   /** Everything of one patient: newest first. */
   timeline(patientId: string, visibility: Visibility, limit: number): Promise<readonly TimelineRow[]>
   /**

@@ -178,6 +178,7 @@ for (const { name, open } of adapters) {
         }
         assert.equal((await reader.patients({ limit: 10 }, visibility)).items.length, seen)
         assert.equal((await reader.timeline('HOSPITAL|P1', visibility, 10)).length, 0)
+        assert.equal(await reader.isPatient('HOSPITAL|P1', visibility), false)
       }
     })
 
@@ -296,6 +297,10 @@ for (const { name, open } of adapters) {
       const page = await reader.patients({ limit: 1 }, EVERYTHING)
       const rest = await reader.patients({ limit: 1, cursor: page.next ?? '' }, EVERYTHING)
       assert.deepEqual([page.items[0]?.id, rest.items[0]?.id, rest.next], ['A|1', 'B|1', null])
+      assert.deepEqual(
+        [await reader.isPatient('B|1', EVERYTHING), await reader.isPatient('B|9', EVERYTHING)],
+        [true, false],
+      )
       const [row] = await reader.timeline('B|1', EVERYTHING, 10)
       assert.deepEqual(row, {
         kind: 'study',

@@ -86,6 +86,26 @@ test('the index lists what the caller may do', async () => {
   assert.ok(!paths.includes('GET /api/v1/patients'))
 })
 
+/** Brings a file in by the resumable upload. @returns its id */
+async function uploaded(name: string, bytes: Buffer): Promise<string> {
+  const { id } = (await ask('POST', '/uploads', { name, size: bytes.length })).body
+  const headers = { 'upload-offset': '0', 'content-type': 'application/octet-stream' }
+  assert.equal((await ask('PATCH', `/uploads/${id}`, bytes, headers)).status, 204)
+  assert.equal((await ask('POST', `/uploads/${id}/finish`)).status, 202)
+  while ((await ask('GET', `/uploads/${id}/result`)).status !== 200) await new Promise((r) => setTimeout(r, 20))
+  return String(id)
+}
+
+// A page that asks for the time line of somebody who was only registered is no error.
+test('somebody of whom nothing is kept has an empty time line; nobody has none', async () => {
+  const pid = 'PID|1||P200^^^HOSP^MR||Leer^Lena||19700102|F'
+  await uploaded('adt.hl7', Buffer.from(message('ADT^A01', [pid])))
+  const [patient] = (await ask('GET', '/patients?identifier=P200')).body.items ?? []
+  const line = await ask('GET', `/patients/${patient?.['id']}/timeline`)
+  assert.deepEqual(line, { status: 200, body: { items: [], total: 0, next: null } })
+  assert.equal((await ask('GET', '/patients/nobody/timeline')).status, 404)
+})
+
 /** Something of everything: images, one of them held, messages with a patient and an order, a document, registers. */
 async function fill(): Promise<{ readonly [parameter: string]: string }> {
   const made = async (path: string, payload: object | Buffer, headers = {}) => {
@@ -98,11 +118,7 @@ async function fill(): Promise<{ readonly [parameter: string]: string }> {
   const obr = 'OBR|1|P1|F1|CTH^CT Head^L||||||||||||||A1|RP1|S1||||CT|||1^^^20260301101500^^R'
   const messages = [message('ADT^A01', [pid]), message('ORM^O01', [pid, 'ORC|NW|P1|F1||SC|', obr])]
   const hl7 = Buffer.from(messages.join('\r'))
-  const { id: upload } = await made('/uploads', { name: 'messages.hl7', size: hl7.length })
-  const offset = { 'upload-offset': '0', 'content-type': 'application/octet-stream' }
-  assert.equal((await ask('PATCH', `/uploads/${upload}`, hl7, offset)).status, 204)
-  await made(`/uploads/${upload}/finish`, {})
-  while ((await ask('GET', `/uploads/${upload}/result`)).status !== 200) await new Promise((r) => setTimeout(r, 20))
+  const upload = await uploaded('messages.hl7', hl7)
   const pdf = Buffer.from(plainPdf(['words of a report']))
   await made('/documents?patient=P100&issuer=HOSP&title=Befund', pdf, { 'content-type': 'application/pdf' })
   await made('/originators', { name: 'CT 1' })
@@ -121,7 +137,7 @@ async function fill(): Promise<{ readonly [parameter: string]: string }> {
   return {
     ...{ quarantine: String(held['id']), patients: String(patient['id']), messages: String(timed['id']) },
     ...{ objects: String(instance?.['00080018'].Value[0]), studies: study, 'import-worklist': String(item['id']) },
-    ...{ documents: String((await first('/documents'))['id']), uploads: String(upload) },
+    ...{ documents: String((await first('/documents'))['id']), uploads: upload },
     ...{ settings: 'site.name', originators: 'CT 1', peers: 'CT1' },
   }
 }

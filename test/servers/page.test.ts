@@ -6,7 +6,8 @@ import { chromium, type Page } from 'playwright-core'
 import { programPath } from '../../tools/install-counterparts.ts'
 import { part10 } from '../fixtures/dicom-builder.ts'
 import { HOSTILE } from '../fixtures/hostile.ts'
-import { ctSeries } from '../fixtures/objects.ts'
+import { ctSeries, STUDY } from '../fixtures/objects.ts'
+import { message } from '../live/mllp-client.ts'
 import { runCommand, startServer, temporaryDirectory } from '../live/server.ts'
 
 const PASSWORD = 'correct horse battery staple'
@@ -69,11 +70,27 @@ test('page in Chromium: set up, drop files, decide, find, see where it came from
   await page.fill('input[name=name]', 'fixt')
   await page.click('button[type=submit]')
   await page.getByRole('link', { name: 'Fixture, Felix' }).click()
+  await page.getByRole('link', { name: 'Everything of this patient' }).click()
+  await page.getByText('Who it is').waitFor()
+  await page.goBack()
   await page.locator('details td a.mono').first().click()
   await page.getByText('Screening').waitFor()
   await page.getByRole('link', { name: 'Patients', exact: true }).click()
   await page.getByRole('link', { name: 'Fixture, Felix' }).click()
   await page.getByText('Fixture study').waitFor()
+
+  const adt = join(place.path, 'adt.hl7')
+  writeFileSync(adt, message('ADT^A01', ['PID|1||P200^^^HOSP^MR||Leer^Lena||19700102|F']))
+  const unnamed = join(place.path, 'unnamed.dcm')
+  const [slice = {}] = ctSeries(1, 16, { ...STUDY, name: 'nobody', patientId: 'U1', issuer: '' })
+  writeFileSync(unnamed, part10({ elements: slice }))
+  const told = await runCommand(['import', adt, unnamed, '--data', join(place.path, 'data')])
+  assert.equal(told.status, 0, told.stderr)
+  await page.locator('#nav').getByRole('link', { name: 'Patients' }).click()
+  await page.getByText('Issuer not named: nobody said whose number it is.', { exact: false }).waitFor()
+  await page.getByRole('link', { name: 'Leer, Lena' }).click()
+  await page.getByText('Nothing is kept under this number.').waitFor()
+  await page.getByText('P200 (HOSP)', { exact: false }).first().waitFor()
 
   await page.getByRole('button', { name: 'Sign out' }).click()
   await page.getByRole('heading', { name: 'Sign in' }).waitFor()

@@ -80,7 +80,16 @@ function sees(visibility: Visibility, patientId: string): boolean {
 
 type Read = Pick<
   ArchiveReader,
-  'find' | 'record' | 'arrivalsOf' | 'changesOf' | 'placementOf' | 'arrivals' | 'patients' | 'timeline' | 'counts'
+  | 'find'
+  | 'record'
+  | 'arrivalsOf'
+  | 'changesOf'
+  | 'placementOf'
+  | 'arrivals'
+  | 'patients'
+  | 'isPatient'
+  | 'timeline'
+  | 'counts'
 >
 
 /** The reads that the desk makes. */
@@ -120,6 +129,7 @@ export function memoryArchive(): Read {
       )
       return { items: rows.filter((row) => identifier === undefined || row.identifier === identifier), next: null }
     },
+    isPatient: async (id, visibility) => INSTANCES.some(({ patientId }) => patientId === id && sees(visibility, id)),
     async timeline(patientId, visibility) {
       return INSTANCES.filter((instance) => instance.patientId === patientId && sees(visibility, patientId)).map(
         ({ studyInstanceUID }) => ({

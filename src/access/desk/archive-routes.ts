@@ -207,7 +207,9 @@ export function archiveRoutes(services: DeskServices): readonly Route[] {
         const limit = asked.query.has('limit') ? page.limit : TIMELINE_MAX
         const studies = await archive.timeline(id, asked.visibility, limit)
         const papers = (await documents?.timeline(asked, id, limit)) ?? []
-        if (studies.length + papers.length === 0) throw new ArchiveError('request.not-found', 'patient')
+        if (studies.length + papers.length === 0 && !(await archive.isPatient(id, asked.visibility))) {
+          throw new ArchiveError('request.not-found', 'patient')
+        }
         await asked.audit('read', { patientId: id, detail: 'time line' })
         const told = studies.map((row) => {
           const { state } = reconciliationOf?.(row.studyInstanceUID) ?? { state: null }

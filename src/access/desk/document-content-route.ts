@@ -162,6 +162,7 @@ export function documentContentRoutes(services: ContentServices): readonly Route
         request: jsonSchema(keeping),
         response: FACE,
         status: 201,
+        example: { reason: 'read beside the images' },
       },
       async handle(asked, reply) {
         const { reason } = bodyAsked(asked, keeping)

@@ -114,6 +114,11 @@ export function createSqliteReader(
     patients: async (filter, visibility) =>
       listPatients(db, filter, visible(visibility, 'p.key'), seesDocuments(visibility)),
 
+    async isPatient(patientId, visibility) {
+      const where = all([{ sql: 'p.id = ?', params: [patientId] }, visible(visibility, 'p.key')])
+      return db.get(`select 1 as one from patient p where ${where.sql}`, ...where.params) !== undefined
+    },
+
     async timeline(patientId, visibility, limit) {
       const where = all([{ sql: 'p.id = ?', params: [patientId] }, visible(visibility, 's.owner')])
       return db

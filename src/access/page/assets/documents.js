@@ -1,5 +1,5 @@
 import { ask, call } from './api.js'
-import { fill, h, instant, person, problem, say, size, table } from './dom.js'
+import { fill, growing, h, instant, person, problem, say, size, table } from './dom.js'
 import { may } from './session.js'
 import { facts } from './study.js'
 
@@ -74,28 +74,14 @@ export async function documentsPage(main, place) {
   const [page, values] = await Promise.all([ask(`${path}?${parameters}`), ask('/api/v1/document-values')])
   if (!place.current()) return
   const box = h('section', { class: 'card flush' })
-  const shown = []
-  const draw = ({ items, next }) => {
-    shown.push(...items)
-    const more = async () => {
-      try {
-        draw(await ask(`${path}?${parameters}&cursor=${encodeURIComponent(next)}`))
-      } catch (error) {
-        fill(box, problem(error))
-      }
-    }
-    fill(
-      box,
-      shown.length === 0
-        ? nothing(waiting, text)
-        : table(
-            COLUMNS,
-            shown.map((item) => row(item, waiting)),
-          ),
-      next ? h('div', { class: 'more' }, h('button', { type: 'button', onclick: more }, 'Show more')) : null,
-    )
-  }
-  draw(page)
+  const view = (shown) =>
+    shown.length === 0
+      ? nothing(waiting, text)
+      : table(
+          COLUMNS,
+          shown.map((item) => row(item, waiting)),
+        )
+  growing(box, page, place, view, (next) => ask(`${path}?${parameters}&cursor=${encodeURIComponent(next)}`))
   const tab = (href, title, here) => h('a', { href, 'aria-current': here ? 'true' : null }, title)
   fill(
     main,

@@ -75,13 +75,11 @@ export function size(bytes) {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
 }
 
-/** An instant, in the reader's own zone. */
+/** An instant, in the reader's own zone, as 2026-11-24 08:42:28: dates are written in one way on all pages. */
 export function instant(iso) {
   if (!iso) return ''
   const date = new Date(iso)
-  return Number.isNaN(date.getTime())
-    ? iso
-    : date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+  return Number.isNaN(date.getTime()) ? iso : `${date.toLocaleDateString('sv')} ${date.toLocaleTimeString('sv')}`
 }
 
 /** A DICOM date (DA) as 2024-03-31; anything else as it is. */
@@ -125,6 +123,37 @@ export function table(columns, rows) {
       ),
     ),
   )
+}
+
+/**
+ * A list that grows by pages, in `box`.
+ * @param {(shown: unknown[]) => unknown} view draws all that is shown
+ * @param {(next: unknown, shown: number) => Promise<{ items: unknown[], next: unknown }>} follow gives the next page
+ */
+export function growing(box, first, place, view, follow) {
+  const shown = []
+  const draw = ({ items, next }) => {
+    shown.push(...items)
+    const more = async () => {
+      try {
+        const page = await follow(next, shown.length)
+        if (place.current()) draw(page)
+      } catch (error) {
+        fill(box, problem(error))
+      }
+    }
+    fill(
+      box,
+      view(shown),
+      next ? h('div', { class: 'more' }, h('button', { type: 'button', onclick: more }, 'Show more')) : null,
+    )
+  }
+  draw(first)
+}
+
+/** Who gave a number. What was derived because nobody was named is no name: only that it is none is told. */
+export function issued(issuer) {
+  return issuer.startsWith('assumed:') ? `issuer not named, ${issuer.slice(-4)}` : issuer
 }
 
 function open(event, href) {

@@ -1,5 +1,5 @@
 import { ask } from './api.js'
-import { day, fill, h, instant, person, problem, say, table } from './dom.js'
+import { day, fill, growing, h, instant, issued, person, problem, say, table } from './dom.js'
 import { may } from './session.js'
 import { facts } from './study.js'
 
@@ -13,25 +13,10 @@ export async function importWorklistPage(main, place) {
   const page = await ask(`/api/v1/import-worklist?state=${state}&limit=100`)
   if (!place.current()) return
   const box = h('section', { class: 'card flush' })
-  const shown = []
-  const draw = ({ items, next }) => {
-    shown.push(...items)
-    const more = async () => {
-      try {
-        const cursor = encodeURIComponent(next)
-        const following = await ask(`/api/v1/import-worklist?state=${state}&limit=100&cursor=${cursor}`)
-        if (place.current()) draw(following)
-      } catch (error) {
-        fill(box, problem(error))
-      }
-    }
-    fill(
-      box,
-      shown.length === 0 ? nothing(state) : table(COLUMNS, shown.map(itemRow)),
-      next ? h('div', { class: 'more' }, h('button', { type: 'button', onclick: more }, 'Show more')) : null,
-    )
-  }
-  draw(page)
+  const view = (shown) => (shown.length === 0 ? nothing(state) : table(COLUMNS, shown.map(itemRow)))
+  growing(box, page, place, view, (next) =>
+    ask(`/api/v1/import-worklist?state=${state}&limit=100&cursor=${encodeURIComponent(next)}`),
+  )
   fill(
     main,
     h(
@@ -83,7 +68,11 @@ function itemRow(item) {
       best
         ? [
             person(best.patient.demographics.name),
-            h('div', { class: 'quiet small' }, `${best.patient.issuer} ${best.patient.id}, ${best.score} of 100`),
+            h(
+              'div',
+              { class: 'quiet small' },
+              `${issued(best.patient.issuer)} ${best.patient.id}, ${best.score} of 100`,
+            ),
           ]
         : h('span', { class: 'quiet' }, '\u2013'),
       [h('span', { class: `chip ${CHIP[item.reconciliation]}` }, WORDS[item.reconciliation]), ` ${item.why}`],
@@ -124,7 +113,7 @@ function draw(main, item) {
       button,
       'decide',
       { action: 'assign', candidate: at },
-      `Assigned to ${candidate.patient.issuer} ${candidate.patient.id}.`,
+      `Assigned to ${issued(candidate.patient.issuer)} ${candidate.patient.id}.`,
     )
   fill(
     main,
@@ -166,7 +155,7 @@ function arrivedCard(item) {
         ['Born', day(as.birthDate)],
         ['Sex', as.sex ?? ''],
         ['Patient ID', as.id],
-        ['Issuer', as.issuer],
+        ['Issuer', issued(as.issuer)],
         ['Accession', as.accessionNumber ?? ''],
         ['Exam', [as.modalities.join(' '), day(as.studyDate), as.description].filter(Boolean).join(' \u00b7 ')],
         ['From', [item.originator, item.medium].filter(Boolean).join(', ')],
@@ -187,15 +176,20 @@ const CRITERIA = [
 ]
 
 function candidateCard({ patient, order, score, certain, criteria }, give) {
-  const button = h('button', { type: 'button', class: 'primary', onclick: () => give(button) }, 'It is this patient')
+  const speaks = score > 0
+  const button = h(
+    'button',
+    { type: 'button', class: speaks ? 'primary' : 'danger', onclick: () => give(button) },
+    speaks ? 'It is this patient' : 'It is this patient all the same',
+  )
   return h(
     'section',
     { class: 'card criteria' },
-    h('h2', {}, person(patient.demographics.name) || `${patient.issuer} ${patient.id}`),
+    h('h2', {}, person(patient.demographics.name) || `${issued(patient.issuer)} ${patient.id}`),
     h(
       'p',
       { class: 'quiet' },
-      `${patient.issuer} ${patient.id} \u00b7 born ${day(patient.demographics.birthDate) || 'unknown'} \u00b7 ${score} of 100`,
+      `${issued(patient.issuer)} ${patient.id} \u00b7 born ${day(patient.demographics.birthDate) || 'unknown'} \u00b7 ${score} of 100`,
       certain ? [' ', h('span', { class: 'chip good' }, 'proven')] : null,
     ),
     order === null
@@ -219,6 +213,9 @@ function candidateCard({ patient, order, score, certain, criteria }, give) {
           ],
         })),
     ),
+    give === null || speaks
+      ? null
+      : h('p', { class: 'problem small' }, 'As much speaks against this patient as for it.'),
     give === null ? null : button,
   )
 }
@@ -258,7 +255,7 @@ function decisionCard(item, decides, { told, reason, act }) {
         )
       : null
   if (decision === null) return ask('Decide', keep)
-  const whose = decision.patient === null ? '' : ` to ${decision.patient.issuer} ${decision.patient.id}`
+  const whose = decision.patient === null ? '' : ` to ${issued(decision.patient.issuer)} ${decision.patient.id}`
   return [
     h(
       'section',

@@ -1,10 +1,10 @@
 import { ask } from './api.js'
-import { fill, h, instant, problem } from './dom.js'
+import { fill, h, instant, issued, problem } from './dom.js'
 import { may } from './session.js'
 
 /** A number with who gave it. */
 export function shown({ identifier, id, issuer }) {
-  return `${identifier ?? id} (${issuer})`
+  return `${identifier ?? id} (${issued(issuer)})`
 }
 
 /**
@@ -62,8 +62,16 @@ function sentence(decision) {
       return `${shown(decision.from)} into ${shown(decision.into)}`
     case 'link':
       return `${shown(decision.a)} and ${shown(decision.b)}`
+    case 'register':
+      return `${shown(decision.patient)}${decision.visit ? `, visit ${decision.visit.admissionId}` : ''}`
+    case 'order':
+      return [decision.order.accessionNumber, decision.order.description, decision.order.status]
+        .filter(Boolean)
+        .join(', ')
+    case 'perform':
+      return `procedure step ${decision.step.sopInstanceUID}, ${decision.step.status.toLowerCase()}`
     case 'assign':
-      return `study ${decision.studyInstanceUID}`
+      return `study ${decision.studyInstanceUID} to ${shown(decision.patient)}`
     case 'overlay':
       return decision.changes
         .map(({ path, values }) => `${path === '00100010' ? 'name' : path} is now ${values?.join(', ') || 'empty'}`)

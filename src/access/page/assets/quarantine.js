@@ -1,5 +1,5 @@
 import { ask } from './api.js'
-import { fill, h, instant, person, problem, say, size, table } from './dom.js'
+import { fill, growing, h, instant, person, problem, say, size, table } from './dom.js'
 import { findingList } from './object.js'
 import { may } from './session.js'
 import { facts } from './study.js'
@@ -12,24 +12,10 @@ export async function quarantinePage(main, place) {
   const page = await ask(`/api/v1/quarantine?state=${state}&limit=100`)
   if (!place.current()) return
   const box = h('section', { class: 'card flush' })
-  const shown = []
-  const draw = ({ items, next }) => {
-    shown.push(...items)
-    const more = async () => {
-      try {
-        const following = await ask(`/api/v1/quarantine?state=${state}&limit=100&cursor=${encodeURIComponent(next)}`)
-        if (place.current()) draw(following)
-      } catch (error) {
-        fill(box, problem(error))
-      }
-    }
-    fill(
-      box,
-      shown.length === 0 ? nothing(state) : table(COLUMNS, shown.map(heldRow)),
-      next ? h('div', { class: 'more' }, h('button', { type: 'button', onclick: more }, 'Show more')) : null,
-    )
-  }
-  draw(page)
+  const view = (shown) => (shown.length === 0 ? nothing(state) : table(COLUMNS, shown.map(heldRow)))
+  growing(box, page, place, view, (next) =>
+    ask(`/api/v1/quarantine?state=${state}&limit=100&cursor=${encodeURIComponent(next)}`),
+  )
   fill(
     main,
     h(

@@ -1,6 +1,6 @@
 import { ask, search, value, values } from './api.js'
 import { demoButton } from './bring-in.js'
-import { day, fill, h, person, problem, table } from './dom.js'
+import { day, fill, growing, h, issued, person, problem, table } from './dom.js'
 import { may } from './session.js'
 
 const PAGE = 50
@@ -121,26 +121,17 @@ async function studyList(asked, place) {
   const rows = await search('studies', query)
   if (rows.length === 0) return empty(asked)
   const box = h('section', { class: 'card flush' })
-  const shown = []
-  const draw = (page) => {
-    const more = page.length > PAGE
-    shown.push(...page.slice(0, PAGE))
-    const next = async () => {
-      query.set('offset', String(shown.length))
-      try {
-        const following = await search('studies', query)
-        if (place.current()) draw(following)
-      } catch (error) {
-        fill(box, problem(error))
-      }
-    }
-    fill(
-      box,
-      table(STUDY_COLUMNS, shown.map(studyRow)),
-      more ? h('div', { class: 'more' }, h('button', { type: 'button', onclick: next }, 'Show more')) : null,
-    )
-  }
-  draw(rows)
+  const pageOf = (found) => ({ items: found.slice(0, PAGE), next: found.length > PAGE })
+  growing(
+    box,
+    pageOf(rows),
+    place,
+    (shown) => table(STUDY_COLUMNS, shown.map(studyRow)),
+    async (_next, count) => {
+      query.set('offset', String(count))
+      return pageOf(await search('studies', query))
+    },
+  )
   return box
 }
 
@@ -168,6 +159,10 @@ function studyRow(row) {
   }
 }
 
+const UNNAMED =
+  'Issuer not named: nobody said whose number it is. Such numbers are kept apart by sender, medium, name and birth date, so ' +
+  'that two discs with the number 1 are never one person. Those that are one person can be merged or linked.'
+
 const PATIENT_COLUMNS = [
   { title: 'Patient' },
   { title: 'Number' },
@@ -184,25 +179,14 @@ async function patientList(asked, place) {
   const first = await ask(`/api/v1/patients?${query}`)
   if (first.items.length === 0) return empty(asked)
   const box = h('section', { class: 'card flush' })
-  const shown = []
-  const draw = ({ items, next }) => {
-    shown.push(...items)
-    const more = async () => {
-      query.set('cursor', next)
-      try {
-        const page = await ask(`/api/v1/patients?${query}`)
-        if (place.current()) draw(page)
-      } catch (error) {
-        fill(box, problem(error))
-      }
-    }
-    fill(
-      box,
-      table(PATIENT_COLUMNS, shown.map(patientRow)),
-      next ? h('div', { class: 'more' }, h('button', { type: 'button', onclick: more }, 'Show more')) : null,
-    )
-  }
-  draw(first)
+  const view = (shown) => [
+    table(PATIENT_COLUMNS, shown.map(patientRow)),
+    shown.some(({ issuer }) => issuer.startsWith('assumed:')) ? h('p', { class: 'quiet small note' }, UNNAMED) : null,
+  ]
+  growing(box, first, place, view, (next) => {
+    query.set('cursor', next)
+    return ask(`/api/v1/patients?${query}`)
+  })
   return box
 }
 
@@ -216,7 +200,12 @@ function patientRow(patient) {
     cells: [
       h('a', { href }, person(patient.name) || '(no name)'),
       patient.identifier,
-      [patient.issuer, patient.issuerAssumed ? h('span', { class: 'quiet small' }, ' assumed') : null],
+      [
+        h('span', { title: patient.issuer }, issued(patient.issuer)),
+        patient.issuerAssumed && !patient.issuer.startsWith('assumed:')
+          ? h('span', { class: 'quiet small' }, ' assumed')
+          : null,
+      ],
       day(patient.birthDate),
       patient.sex ?? '',
       String(patient.studies),

@@ -28,6 +28,8 @@ export async function studyPage(main, place) {
     )
     return
   }
+  const patient = await patientLink(study)
+  if (!place.current()) return
   series.sort((a, b) => Number(value(a, '00200011')) - Number(value(b, '00200011')))
   fill(
     main,
@@ -42,6 +44,7 @@ export async function studyPage(main, place) {
         [value(study, '00100020'), day(value(study, '00100030')), value(study, '00100040')]
           .filter(Boolean)
           .join(' \u00b7 '),
+        patient,
       ),
     ),
     h(
@@ -63,9 +66,21 @@ export async function studyPage(main, place) {
       say(text)
       await studyPage(main, place)
     }),
-    h('h2', {}, `${series.length === SERIES_MAX ? 'First ' : ''}${series.length} series`),
+    h('h2', {}, series.length === SERIES_MAX ? `First ${SERIES_MAX} series` : `${series.length} series`),
     series.map((row, index) => seriesCard(uid, row, index === 0 && series.length === 1)),
   )
+}
+
+/** The way to everything of the patient: the page of that one where the number tells which, the list otherwise. */
+async function patientLink(study) {
+  const number = value(study, '00100020')
+  if (number === '') return null
+  const { items } = await ask(`/api/v1/patients?${new URLSearchParams({ identifier: number, limit: '2' })}`)
+  const [only] = items
+  if (only === undefined) return null
+  const list = `#/patients?${new URLSearchParams({ id: number })}`
+  const href = items.length === 1 ? `#/patient/${encodeURIComponent(only.id)}` : list
+  return [' \u00b7 ', h('a', { href }, 'Everything of this patient')]
 }
 
 /** Rows of a list of facts; those without a value are left out. */
@@ -94,7 +109,7 @@ function seriesCard(study, row, openAtOnce) {
       'summary',
       {},
       h('span', { class: 'chip' }, value(row, '00080060') || '?'),
-      ` ${value(row, '00200011') || '\u2013'}  ${value(row, '0008103E') || 'Series'} `,
+      ` ${value(row, '00200011') || '\u2013'}  ${value(row, '0008103E') || '(no description)'} `,
       h('span', { class: 'quiet small' }, count(value(row, '00201209'))),
     ),
     body,
