@@ -44,6 +44,11 @@ export function corpus(kind: 'tiny' | 'mixed', count: number): Buffer[] {
   })
 }
 
+/** The next mixed objects begin a study of their own. */
+export function beginStudy(): void {
+  serial = Math.ceil((serial + 1) / 100) * 100 - 1
+}
+
 /** Runs `work` for each item over so many connections, and takes the figures of the peer meanwhile. */
 export async function measure<T>(
   row: string,
