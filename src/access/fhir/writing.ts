@@ -3,9 +3,10 @@ import { getStatus, isOk, OperationOutcomeError } from '@medplum/core'
 import { type FhirRequest, FhirRouter } from '@medplum/fhir-router'
 import type { Bundle, BundleEntry, OperationOutcome, Resource } from '@medplum/fhirtypes'
 import type { FastifyReply } from 'fastify'
+import { idOf } from '#arrival/mhd/submission.ts'
 import { ArchiveError } from '#errors.ts'
 import type { DocumentDesk } from '#model/document-desk.ts'
-import type { Asked } from '#model/route.ts'
+import type { Asked, AuditedThing } from '#model/route.ts'
 import { visibilityOf } from '#security/decide.ts'
 import { originatorOf } from '#security/originators.ts'
 import { honoured } from '#standards/fhir/extensions.ts'
@@ -106,6 +107,9 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
       const { versionId } = resource.meta ?? {}
       reply.header('location', `${request.base}/${referenceTo(resource)}/_history/${versionId}`)
     }
+    if (status === 201 && resource.resourceType === 'DocumentReference') {
+      await asked.audit('store', publication('ITI-105', [resource]))
+    }
     const prefer = /return\s*=\s*(minimal|OperationOutcome)/i.exec(String(headers['prefer'] ?? ''))?.[1]
     if (prefer === 'minimal') {
       return reply.code(status).header('etag', `W/"${resource.meta?.versionId}"`).send()
@@ -186,6 +190,12 @@ export function createWriting({ sources, search, desk, jsonDepth, log }: Writing
       const entries = (answer as Bundle).entry ?? []
       const done = entries.map((one, i) => answered(one, prepared.methods[i] ?? 'GET', repository, notes, whole))
       const entry = provided?.answers(done) ?? done
+      if (provided !== undefined) {
+        const now = entries.flatMap(({ resource: one }) =>
+          one === undefined ? [] : (repository.done(referenceTo(one)) ?? []),
+        )
+        await asked.audit('store', publication('ITI-65', now))
+      }
       return send(request, { resourceType: 'Bundle', type: (answer as Bundle).type, entry } as Bundle)
     },
   }
@@ -243,6 +253,18 @@ class FhirOutcome extends FhirFault {
 function reasonOf({ raw }: Asked<unknown>, left: readonly string[]): string {
   const without = left.length === 0 ? '' : `, without the extensions ${[...new Set(left)].join(' ')}`
   return `FHIR ${raw.method}${without}`
+}
+
+/** What the audit trail says of documents that came by a transaction of IHE: set and documents, and whose they are. */
+function publication(transaction: string, resources: readonly Resource[]): AuditedThing {
+  const lists = resources.filter(({ resourceType }) => resourceType === 'List')
+  const documents = resources.filter((one) => one.resourceType === 'DocumentReference')
+  const patientId = documents.map(({ subject }) => idOf(subject, 'Patient')).find((id) => id !== undefined)
+  return {
+    ...(patientId === undefined ? {} : { patientId }),
+    detail: [transaction, ...[...lists, ...documents].map(referenceTo)].join(' '),
+    count: documents.length,
+  }
 }
 
 /** @throws FhirFault for a body of another type */
