@@ -7,6 +7,7 @@ import type { ErrorLog } from '#access/http-server-problem.ts'
 import { storeService } from '#arrival/c-store.ts'
 import type { DimseService } from '#model/dimse-service.ts'
 import { originatorOf } from '#security/originators.ts'
+import { withholdingFrom } from '#security/restrictions.ts'
 import type { Archive } from './app.ts'
 import { exchangeServices } from './app-exchange.ts'
 import { reserveBytes } from './app-start.ts'
@@ -25,6 +26,7 @@ export async function serveDimse(archive: Archive, log: ErrorLog): Promise<Dimse
     auditor,
     services: [echoService, ...exchange.services, storageOf(archive, reportTo(log))],
     strangers: () => settings.get('dimse.strangers'),
+    withholdingFrom: (subject) => withholdingFrom(archive.restrictions, subject),
     report: (error, what) => log.error({ err: error }, what),
   })
   if (door === null) return null

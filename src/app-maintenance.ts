@@ -13,6 +13,7 @@ import { createMessageStore } from '#index/sqlite/message-store.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
 import { createPlacementStore } from '#index/sqlite/placement-store.ts'
 import { createReportStore } from '#index/sqlite/report-store.ts'
+import { createRestrictionStore } from '#index/sqlite/restriction-store.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import { overlaidStudies } from '#index/sqlite/stale-studies.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
@@ -30,6 +31,7 @@ import {
 import { exportMedia, type MediaOptions } from '#operations/export-media.ts'
 import { type RebuildSummary, type RebuildTools, rebuildIndex, swapDatabase } from '#operations/rebuild-index.ts'
 import { RENDER_METADATA } from '#operations/render-metadata.ts'
+import { replayRestriction } from '#operations/restriction-desk.ts'
 import { type VerifySummary, type VerifyTools, verify } from '#operations/verify.ts'
 import { settingIn } from '#security/site-settings.ts'
 import { type DataSet, readDataSet, string } from '#standards/dicom/data-set.ts'
@@ -108,7 +110,17 @@ function readSnapshot(path: string): ReturnType<BackupTools['readSnapshot']> {
 }
 
 /** Tables that no segment can bring back: they are taken over from the old database when it can be read. */
-const NOT_IN_SEGMENTS = ['account', 'setup', 'token', 'audit', 'setting', 'originator', 'quarantine']
+const NOT_IN_SEGMENTS = [
+  'account',
+  'setup',
+  'token',
+  'audit',
+  'audit_sent',
+  'break_glass',
+  'setting',
+  'originator',
+  'quarantine',
+]
 
 export interface RebuildReport extends RebuildSummary {
   /** Where the old database stays; null when there was none. */
@@ -148,6 +160,7 @@ export async function rebuildArchive(
     const siteZone = settingIn(security.settings(), 'site.timeZone')
     const writer = createSqliteWriter(db)
     const documents = createDocumentStore(db)
+    const restrictions = createRestrictionStore(db)
     const decisions = {
       ledger: writer.ledger,
       messages: createMessageStore(db),
@@ -175,7 +188,10 @@ export async function rebuildArchive(
         documents.delete(objectId, cause, time, purgeAfter)
       },
       // Quarantine decisions changed the register, which is taken over; deletions are carried out by rebuildIndex.
-      apply: (entry) => replay(decisions, entry),
+      apply(entry) {
+        replay(decisions, entry)
+        replayRestriction(restrictions, entry)
+      },
     })
     createJournalNumbers(db).atLeast(Math.max(summary.lastSequence, before.journal))
     lost = await settleLosses(db, live, { ...tools, segments, writer, highest: before.segment })

@@ -6,6 +6,7 @@ import { messageRoutes } from '#access/desk/message-routes.ts'
 import { originalRoute } from '#access/desk/original-route.ts'
 import { patientRoutes } from '#access/desk/patient-routes.ts'
 import { placementRoutes } from '#access/desk/placement-routes.ts'
+import { restrictionRoutes } from '#access/desk/restriction-routes.ts'
 import type { JobList } from '#access/desk/services.ts'
 import { surveyRoutes } from '#access/desk/survey-routes.ts'
 import { worklistRoutes } from '#access/desk/worklist-routes.ts'
@@ -27,6 +28,7 @@ import type { Route } from '#model/route.ts'
 import { overlayChanges } from '#operations/overlay-changes.ts'
 import { PatientDesk } from '#operations/patient-desk.ts'
 import { authenticator } from '#security/authenticate.ts'
+import { withholding } from '#security/restrictions.ts'
 import { startSpoolThread } from '#storage/spool-sink.ts'
 import type { Archive } from './app.ts'
 import { documentImport, serveDocuments } from './app-document-routes.ts'
@@ -109,6 +111,11 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       settings: archive.settings,
       pageMax: config.limits.queryResults,
     }),
+    ...restrictionRoutes({
+      restrictions: archive.restrictions,
+      desk: archive.restrictionDesk,
+      pageMax: config.limits.queryResults,
+    }),
     ...surveyRoutes({
       surveys: archive.surveys,
       reports: archive.surveyReports,
@@ -143,7 +150,10 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
   const http = await startHttp({
     config,
     routes,
-    authenticate: authenticator(archive.accounts, archive.tokens, archive.auditor, open),
+    authenticate: withholding(
+      authenticator(archive.accounts, archive.tokens, archive.auditor, open),
+      archive.restrictions,
+    ),
     auditor: archive.auditor,
     open,
     authenticationReady: security.hasCredentials(),

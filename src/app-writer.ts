@@ -17,6 +17,7 @@ import { migrate } from '#index/sqlite/migrate.ts'
 import { createQuarantineStore } from '#index/sqlite/quarantine-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
 import { createRenderedMetadata } from '#index/sqlite/rendered-metadata.ts'
+import { createRestrictionStore } from '#index/sqlite/restriction-store.ts'
 import { sqliteSecurityReader, sqliteSecurityWriter } from '#index/sqlite/security-store.ts'
 import { createStaleStudies } from '#index/sqlite/stale-studies.ts'
 import { createSqliteWriter } from '#index/sqlite/writer.ts'
@@ -32,6 +33,7 @@ import { collectOrphans } from '#operations/orphans.ts'
 import { isOwnCopy } from '#operations/own-copy.ts'
 import { PERFORMED_STEP_JOB, performedStepHandler } from '#operations/performed-step.ts'
 import { createRendering } from '#operations/render-metadata.ts'
+import { createRestrictionDesk } from '#operations/restriction-desk.ts'
 import { createStudyJoins } from '#operations/study-join.ts'
 import { createDesk } from '#quarantine/desk.ts'
 import { nextRescan, RESCAN_JOB } from '#quarantine/rescan.ts'
@@ -343,6 +345,10 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     messages,
     security: securityWriter,
     auditSending: createAuditSentWriter(db),
+    restrictions: createRestrictionDesk({
+      ...{ book: createRestrictionStore(db), journal, commit, exclusively },
+      audit: (events) => securityWriter.appendAudit(events),
+    }),
     lifecycle,
     sharedJobs: createSharedJobs(jobs),
   }

@@ -14,6 +14,7 @@ import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createMessageReader } from '#index/sqlite/message-store.ts'
 import { createPlacementStore } from '#index/sqlite/placement-store.ts'
 import { createSqliteReader } from '#index/sqlite/reader.ts'
+import { createRestrictionStore } from '#index/sqlite/restriction-store.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import { createSurveyStore } from '#index/sqlite/survey-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
@@ -28,12 +29,14 @@ import type { LeavingDesk, LeavingReader } from '#model/leaving.ts'
 import type { MessageDesk, MessageReader } from '#model/message.ts'
 import type { PlacementDesk, PlacementReader } from '#model/placement.ts'
 import type { ImportDesk, StudyReconciliation } from '#model/reconciliation.ts'
+import type { RestrictionDesk, RestrictionReader } from '#model/restriction.ts'
 import type { SurveyDesk, SurveyReader } from '#model/survey.ts'
 import type { FaceDesk } from '#operations/keep-face.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
 import { Peers } from '#security/peers.ts'
 import type { SecurityReader, SecurityWriter } from '#security/ports.ts'
+import { loudness } from '#security/restrictions.ts'
 import { SiteSettings } from '#security/site-settings.ts'
 import { Tokens } from '#security/tokens.ts'
 import { findJournalEntryIn } from '#storage/journal-search.ts'
@@ -108,6 +111,9 @@ export interface Archive {
   readonly security: SecurityReader
   readonly securityWriter: SecurityWriter
   readonly auditor: Auditor
+  /** What is withheld of patients; broken glass. */
+  readonly restrictions: RestrictionReader
+  readonly restrictionDesk: RestrictionDesk
   /** How far the trail was sent to a syslog server, and saying so. */
   readonly auditSent: AuditSent
   readonly auditSending: ReturnType<typeof createAuditSentWriter>
@@ -148,7 +154,11 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     const segments = openSegmentReader(join(dataDirectory, 'segments'))
     const security = sqliteSecurityReader(db)
     const securityWriter = caller.service<SecurityWriter>('security')
-    const auditor = new Auditor(securityWriter, { windowSeconds: config.audit.readWindowSeconds })
+    const restrictions = createRestrictionStore(db)
+    const auditor = new Auditor(securityWriter, {
+      windowSeconds: config.audit.readWindowSeconds,
+      watch: (subject, told) => loudness(restrictions, subject, told),
+    })
     const writer = caller.service<WriterLifecycle>('lifecycle')
     const settings = new SiteSettings(security, securityWriter, settingChecks)
     const documents = createDocumentReader(db)
@@ -195,6 +205,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       security,
       securityWriter,
       auditor,
+      restrictions,
+      restrictionDesk: caller.service<RestrictionDesk>('restrictions'),
       auditSent: createAuditSent(db),
       auditSending: caller.service<Archive['auditSending']>('auditSending'),
       accounts: new Accounts(security, securityWriter, auditor, config.session),

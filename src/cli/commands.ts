@@ -15,6 +15,7 @@ import { peerCommand } from './commands/peer.ts'
 import { placementCommand } from './commands/placement.ts'
 import { quarantineCommand } from './commands/quarantine.ts'
 import { rebuildIndexCommand } from './commands/rebuild-index.ts'
+import { breakGlassCommand, restrictCommand } from './commands/restrict.ts'
 import { serveCommand } from './commands/serve.ts'
 import { settingsCommand } from './commands/settings.ts'
 import { mendCommand, surveyCommand } from './commands/survey.ts'
@@ -40,6 +41,8 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   originatorCommand,
   peerCommand,
   patientCommand,
+  restrictCommand,
+  breakGlassCommand,
   userCommand,
   tokenCommand,
   settingsCommand,

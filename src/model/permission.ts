@@ -1,3 +1,5 @@
+import type { Withholding } from './visibility.ts'
+
 /** The few named rights; roles bundle them. design.md section 7. */
 export const PERMISSIONS = [
   'object.read',
@@ -57,4 +59,6 @@ export interface Subject {
   readonly scopes: readonly string[]
   /** Opaque patient ids a token is limited to; null: no limit. */
   readonly patientIds: readonly string[] | null
+  /** What is withheld of restricted patients; absent: nothing is restricted, or the subject was not asked. */
+  readonly withholding?: Withholding
 }

@@ -1,6 +1,9 @@
 import type { Subject } from '#model/permission.ts'
 import type { AuditEvent, AuditKind, SecurityWriter } from './ports.ts'
 
+/** Says of a look what is to be told beside it: the purpose, and whether somebody is to be alerted. */
+export type Watch = (subject: Subject, told: Told) => { readonly purpose: string | null; readonly watched: boolean }
+
 /** What is told of an event; the rest is null. */
 export interface Told {
   readonly kind: AuditKind
@@ -48,12 +51,15 @@ interface Window {
  * thousand. A wrong password of an account is always written: it is slowed anyway.
  */
 function isCounted({ kind, outcome, who, detail }: AuditEvent): boolean {
-  if (outcome === 'success') return kind === 'query' || kind === 'read'
+  if (outcome === 'success') return kind === 'query' || kind === 'read' || (kind === 'alert' && detail === WATCHED)
   return kind === 'alert' || (kind === 'sign-in' && (detail === BAD_TOKEN || who === UNKNOWN_ACCOUNT))
 }
 
 /** Who signs in under a name that nobody has: the name itself may be a password typed into the wrong field. */
 export const UNKNOWN_ACCOUNT = 'unknown account'
+
+/** Detail of the alert that each look at a watched record raises. */
+export const WATCHED = 'a watched record was read'
 
 /** Detail of a refused token. */
 export const BAD_TOKEN = 'token refused'
@@ -70,21 +76,29 @@ export class Auditor {
   readonly #writer: Pick<SecurityWriter, 'appendAudit'>
   readonly #windowMs: number
   readonly #now: () => number
+  readonly #watch: Watch | undefined
   readonly #windows = new Map<string, Window>()
   #batch: { readonly events: AuditEvent[]; readonly written: Promise<void> } | undefined
 
   constructor(
     writer: Pick<SecurityWriter, 'appendAudit'>,
-    options: { readonly windowSeconds: number; readonly now?: () => number },
+    options: { readonly windowSeconds: number; readonly now?: () => number; readonly watch?: Watch },
   ) {
     this.#writer = writer
     this.#windowMs = options.windowSeconds * 1000
     this.#now = options.now ?? Date.now
+    this.#watch = options.watch
   }
 
   /** Resolves when it is durable that this subject did this. */
-  record(subject: Subject, told: Told): Promise<void> {
-    return this.note(subject.name, told)
+  async record(subject: Subject, told: Told): Promise<void> {
+    const { purpose = null, watched = false } = this.#watch?.(subject, told) ?? {}
+    const { studyInstanceUID = null, patientId = null, address = null } = told
+    const alert = { kind: 'alert', detail: WATCHED, purpose, studyInstanceUID, patientId, address } as const
+    await Promise.all([
+      this.note(subject.name, purpose === null ? told : { ...told, purpose }),
+      watched ? this.note(subject.name, alert) : undefined,
+    ])
   }
 
   /** The same for events of nobody in particular: failed sign-ins, start, alerts. */

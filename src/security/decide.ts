@@ -26,9 +26,9 @@ export type Decision =
   | { readonly is: 'deny'; readonly rule: string; readonly why: string }
 
 /** Roles that may look at restricted records and break the glass: those who treat. */
-const TREATS: readonly string[] = ['clinician', 'administrator']
+export const TREATS: readonly string[] = ['clinician', 'administrator']
 /** Roles that see documents labelled restricted: those who treat, and those who keep the documents in order. */
-const SEES_RESTRICTED: readonly string[] = [...TREATS, 'archivist']
+export const SEES_RESTRICTED: readonly string[] = [...TREATS, 'archivist']
 
 /**
  * The one decision on one object of one patient. Deny wins: rules are asked in turn, the first that denies is the
@@ -93,9 +93,12 @@ export function visibilityOf(subject: Subject, permission: Permission, scope?: S
   const upTo = permission.startsWith('document.')
     ? ({ upTo: SEES_RESTRICTED.includes(subject.role) ? 'R' : 'N' } as const)
     : {}
+  // Who keeps identities in order sees that a patient is there; what is kept of it is withheld.
+  const kept = /^(object|document)\./.test(permission) ? subject.withholding : undefined
+  const withholds = kept === undefined ? {} : { withholds: kept }
   // A scope `patient/...` without a patient context sees no patient at all.
-  if (limited) return { sees: 'patients', patientIds: subject.patientIds ?? [], ...hiding, ...upTo }
-  return { sees: 'all', ...hiding, ...upTo }
+  if (limited) return { sees: 'patients', patientIds: subject.patientIds ?? [], ...hiding, ...upTo, ...withholds }
+  return { sees: 'all', ...hiding, ...upTo, ...withholds }
 }
 
 /**

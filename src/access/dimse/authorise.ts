@@ -4,7 +4,7 @@ import { BlockList, isIP } from 'node:net'
 import type { DimseCaller } from '#model/dimse-service.ts'
 import { PEER_RIGHTS, type Peer, type PeerRight } from '#model/peer.ts'
 import type { Subject } from '#model/permission.ts'
-import type { Visibility } from '#model/visibility.ts'
+import type { Visibility, Withholding } from '#model/visibility.ts'
 import { visibilityOf } from '#security/decide.ts'
 
 /** What is known of a connection before its first byte. */
@@ -34,7 +34,9 @@ export async function authorise(
   connection: Connection,
   register: Register,
   strangers: 'loopback' | 'refuse',
+  withholdingFrom?: (subject: Subject) => Withholding | undefined,
 ): Promise<Authorised> {
+  const seenAs = (title: string, allow: readonly PeerRight[]) => seeing(title, allow, withholdingFrom)
   const { address, certificate } = connection
   const peer = register.get(aeTitle)
   const known = { aeTitle, address, certificate }
@@ -60,9 +62,15 @@ export function hasRight({ peer }: DimseCaller, right: PeerRight): boolean {
 }
 
 /** A peer that may ask for something sees the archive; one that only sends sees nothing. */
-function seenAs(aeTitle: string, allow: readonly PeerRight[]): { subject: Subject; visibility: Visibility } {
+function seeing(
+  aeTitle: string,
+  allow: readonly PeerRight[],
+  withholdingFrom: ((subject: Subject) => Withholding | undefined) | undefined,
+): { subject: Subject; visibility: Visibility } {
   const role = READING.some((right) => allow.includes(right)) ? 'technologist' : 'sender'
-  const subject: Subject = { kind: 'peer', name: aeTitle, role, scopes: [], patientIds: null }
+  const plain: Subject = { kind: 'peer', name: aeTitle, role, scopes: [], patientIds: null }
+  const withholding = withholdingFrom?.(plain)
+  const subject = withholding === undefined ? plain : { ...plain, withholding }
   const visibility = visibilityOf(subject, 'object.read')
   return { subject, visibility: visibility === 'forbidden' ? { sees: 'nothing' } : visibility }
 }

@@ -4,6 +4,8 @@ import type { TLSSocket } from 'node:tls'
 import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import type { DimseCaller, DimseService } from '#model/dimse-service.ts'
+import type { Subject } from '#model/permission.ts'
+import type { Withholding } from '#model/visibility.ts'
 import type { Auditor } from '#security/audit.ts'
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '#standards/dicom/write.ts'
 import { acceptAssociation } from '#standards/dimse/accept.ts'
@@ -25,6 +27,8 @@ export interface DimseOptions {
   readonly peers: Register
   /** Site setting `dimse.strangers`, as it is now. */
   strangers(): 'loopback' | 'refuse'
+  /** What is withheld from a subject now; absent: nothing. */
+  withholdingFrom?(subject: Subject): Withholding | undefined
   readonly auditor: Pick<Auditor, 'record' | 'note'>
   /** Told of failures that nobody planned. */
   report(error: unknown, what: string): void
@@ -202,7 +206,13 @@ class DimseDoor implements DimseServer {
       return refused(REJECT.calledAeTitle)
     }
     const { peers, strangers, services, config } = this.#options
-    const authorised = await authorise(request.callingAeTitle, { address, certificate }, peers, strangers())
+    const authorised = await authorise(
+      request.callingAeTitle,
+      { address, certificate },
+      peers,
+      strangers(),
+      this.#options.withholdingFrom,
+    )
     if (!authorised.in) {
       await this.#refusedIs(address, `association refused: calling AE title is ${authorised.why}`)
       return refused(REJECT.callingAeTitle)

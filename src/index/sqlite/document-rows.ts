@@ -4,7 +4,7 @@ import type { Visibility } from '#model/visibility.ts'
 import type { Database, SqlParam } from './database.ts'
 import { type DocumentBody, STATUSES } from './document-codes.ts'
 import { hex } from './texts.ts'
-import type { Condition } from './visible.ts'
+import { type Condition, notWithheld } from './visible.ts'
 
 export interface DocumentRow {
   readonly key: number
@@ -154,6 +154,11 @@ export function visibleDocuments(
   }
   if (visibility.upTo !== undefined && restricted !== null) {
     parts.push(`${restricted} <= ${visibility.upTo === 'R' ? 1 : 0}`)
+  }
+  if (visibility.withholds !== undefined) {
+    const open = notWithheld(visibility.withholds, column)
+    parts.push(open.sql)
+    params.push(...open.params)
   }
   return parts.length === 0 ? undefined : { sql: parts.join(' and '), params }
 }

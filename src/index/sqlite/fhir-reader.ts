@@ -10,7 +10,7 @@ import { createEntryStore, patientSubject, studySubject } from './ledger-entries
 import { createLedgerPatients, type PatientState } from './ledger-patients.ts'
 import { unpackTime } from './texts.ts'
 import { SLOTS } from './tree.ts'
-import { all, type Condition, visible } from './visible.ts'
+import { all, type Condition, notWithheld, visible } from './visible.ts'
 
 const list = (values: readonly SqlParam[]): string => JSON.stringify(values)
 
@@ -31,9 +31,11 @@ function days(column: string, range: { readonly from?: string; readonly to?: str
  * limited to a patient sees its former records too, so that links to them lead somewhere.
  */
 function seesPatients(db: Database, visibility: Visibility, column: string): Condition | undefined {
-  if (visibility.sees === 'all') return undefined
+  const withholds = visibility.sees === 'nothing' ? undefined : visibility.withholds
+  const open = withholds === undefined ? undefined : notWithheld(withholds, column)
+  if (visibility.sees === 'all') return open
   const keys = visibility.sees === 'nothing' ? [] : personKeys(db, visibility.patientIds)
-  return { sql: `${column} in (select value from json_each(?))`, params: [list(keys)] }
+  return all([{ sql: `${column} in (select value from json_each(?))`, params: [list(keys)] }, open])
 }
 
 /** Beginnings of names, folded, on the table of all names in all scripts. */

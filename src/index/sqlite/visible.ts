@@ -1,5 +1,5 @@
 import { never } from '#model/finding.ts'
-import type { Visibility } from '#model/visibility.ts'
+import type { Visibility, Withholding } from '#model/visibility.ts'
 import type { SqlParam } from './database.ts'
 import { SLOTS } from './tree.ts'
 
@@ -26,7 +26,7 @@ const NO_DOCUMENTS: Condition = {
 
 /** True when nothing at all is hidden: then stored totals are true for this caller. */
 export function seesEverything(visibility: Visibility): boolean {
-  return visibility.sees === 'all' && visibility.hidesDocuments !== true
+  return visibility.sees === 'all' && visibility.hidesDocuments !== true && visibility.withholds === undefined
 }
 
 /**
@@ -40,9 +40,11 @@ export function seesEverything(visibility: Visibility): boolean {
  */
 export function visible(visibility: Visibility, column: 's.owner' | 'p.key'): Condition | undefined {
   const documents = 'hidesDocuments' in visibility && column === 's.owner' ? NO_DOCUMENTS : undefined
+  const withholding = visibility.sees === 'nothing' ? undefined : visibility.withholds
+  const open = withholding === undefined ? undefined : notWithheld(withholding, column)
   switch (visibility.sees) {
     case 'all':
-      return documents
+      return documents === undefined || open === undefined ? (documents ?? open) : all([documents, open])
     case 'nothing':
       return { sql: '0', params: [] }
     case 'patients': {
@@ -50,10 +52,27 @@ export function visible(visibility: Visibility, column: 's.owner' | 'p.key'): Co
         sql: `${column} in (select coalesce(survivor, key) from patient where id in (select value from json_each(?)))`,
         params: [JSON.stringify(visibility.patientIds)],
       }
-      return documents === undefined ? patients : all([patients, documents])
+      return documents === undefined && open === undefined ? patients : all([patients, documents, open])
     }
     default:
       return never(visibility)
+  }
+}
+
+/**
+ * Patients that are not withheld, with everybody folded into those that are; as a condition on a patient key column.
+ * Restrictions are few: the list is made once per query.
+ */
+export function notWithheld({ upTo, except }: Withholding, column: string): Condition {
+  return {
+    sql: `(${column} is null or ${column} not in (
+      with root as (select distinct coalesce(p.survivor, p.key) as key
+          from patient_restriction r join patient p on p.id = r.patient
+          where r.ended is null and r.level > ? and (r.until is null or r.until > ?)
+            and coalesce(p.survivor, p.key) not in
+              (select coalesce(survivor, key) from patient where id in (select value from json_each(?))))
+        select key from root union select q.key from root t join patient q on q.survivor = t.key))`,
+    params: [upTo === 'R' ? 1 : 0, new Date().toISOString(), JSON.stringify(except)],
   }
 }
 
