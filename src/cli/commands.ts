@@ -3,6 +3,7 @@ import { auditCommand } from './commands/audit.ts'
 import { backupCommand, restoreCommand } from './commands/backup.ts'
 import { deleteCommand } from './commands/delete.ts'
 import { demoCommand } from './commands/demo.ts'
+import { documentCommand } from './commands/document.ts'
 import { exportCommand } from './commands/export.ts'
 import { importCommand, screenCommand } from './commands/import.ts'
 import { importWorklistCommand } from './commands/import-worklist.ts'
@@ -15,7 +16,6 @@ import { peerCommand } from './commands/peer.ts'
 import { placementCommand } from './commands/placement.ts'
 import { quarantineCommand } from './commands/quarantine.ts'
 import { rebuildIndexCommand } from './commands/rebuild-index.ts'
-import { breakGlassCommand, restrictCommand } from './commands/restrict.ts'
 import { serveCommand } from './commands/serve.ts'
 import { settingsCommand } from './commands/settings.ts'
 import { mendCommand, surveyCommand } from './commands/survey.ts'
@@ -34,6 +34,7 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   backupCommand,
   quarantineCommand,
   importWorklistCommand,
+  documentCommand,
   placementCommand,
   surveyCommand,
   mendCommand,
@@ -41,8 +42,6 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   originatorCommand,
   peerCommand,
   patientCommand,
-  restrictCommand,
-  breakGlassCommand,
   userCommand,
   tokenCommand,
   settingsCommand,

@@ -21,7 +21,7 @@ const PAGE_DEFAULT = 50
  * @param known names of its filters, beside `limit`, `cursor`, `offset`
  * @throws ArchiveError 'request.malformed' naming a parameter that is unknown, repeated or wrong
  */
-export function pageAsked(asked: Asked, pageMax: number, known: readonly string[]): PageAsked {
+export function pageAsked(asked: Pick<Asked, 'query'>, pageMax: number, known: readonly string[]): PageAsked {
   const { query } = asked
   const names = [...query.keys()]
   const unknown = names.find((name) => !known.includes(name) && !['limit', 'cursor', 'offset'].includes(name))
@@ -47,7 +47,10 @@ function wholeNumber(text: string, name: string): number {
 }
 
 /** The filters that were given and are not empty, as an object to spread. */
-export function filtersAsked<Name extends string>(asked: Asked, names: readonly Name[]): { [name in Name]?: string } {
+export function filtersAsked<Name extends string>(
+  asked: Pick<Asked, 'query'>,
+  names: readonly Name[],
+): { [name in Name]?: string } {
   const given: { [name in Name]?: string } = {}
   for (const name of names) {
     const value = asked.query.get(name)

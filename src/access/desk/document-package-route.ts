@@ -36,7 +36,7 @@ export function documentPackageRoute({ documents, patientIds, leaving }: Package
       const ids = (filters.get('id') ?? '').split(',').filter((id) => id !== '')
       filters.delete('id')
       filters.set('order', 'oldest')
-      const query = await documentQuery({ ...asked, query: filters }, PAGE, patientIds)
+      const query = await documentQuery({ query: filters }, PAGE, patientIds)
       const found: StoredDocument[] = []
       if (ids.length > 0) {
         for (const id of ids.slice(0, DOCUMENTS_MAX)) {

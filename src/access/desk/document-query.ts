@@ -31,7 +31,7 @@ const NAMES = Object.keys(DOCUMENT_FILTERS) as (keyof typeof DOCUMENT_FILTERS)[]
 
 /** @throws ArchiveError 'request.malformed' naming what is wrong */
 export async function documentQuery(
-  asked: Asked,
+  asked: Pick<Asked, 'query'>,
   pageMax: number,
   patientIds: (id: string, issuer?: string) => Promise<readonly string[]>,
 ): Promise<DocumentQuery> {
