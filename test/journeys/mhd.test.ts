@@ -372,6 +372,7 @@ test('ITI-66 and ITI-67: every parameter finds what it should, and nothing else'
     [`${one}&event=EV1`, 'event=other'],
     [`${one}&format=urn:ihe:iti:xds:2017:mimeTypeSufficient&type=11502-2`, 'format=other'],
     [`${one}&security-label=N&type=11502-2`, 'security-label=V'],
+    [`${one}&period=2019-04-30`, 'period=2019-04-29'],
     [`${one}&period=ge2019-04-01&period=lt2019-05-01`, 'period=lt2018-01-01'],
     [`${one}&creation=ge2026-05-01&type=11502-2`, 'creation=lt2000-01-01'],
     [`${one}&date=ge2020-01-01&type=11502-2`, 'date=lt2000-01-01'],
@@ -418,6 +419,39 @@ test('ITI-66 and ITI-67: every parameter finds what it should, and nothing else'
   assert.equal((await site.ask(`/${one}&_format=text/csv`)).status, 406)
 })
 
+test('a time is found however exactly it was said, and in whatever zone', async () => {
+  const period = { start: '2011', end: '2011' }
+  const said = { context: { period, sourcePatientInfo: { reference: '#source' } } } as Partial<DocumentReference>
+  const bundle = provideBundle(75, [{ n: 75, bytes: 'long ago', said }], { profile: 'Minimal' })
+  const reference = bundle.entry?.[1]?.resource as DocumentReference
+  Object.assign(reference.content?.[0]?.attachment ?? {}, { creation: '2011-12-31T23:30:00-05:00' })
+  const [set, document] = await published(bundle)
+  for (const query of ['creation=2012-01-01', 'creation=ge2012-01-01&creation=lt2012-01-02', 'period=2011']) {
+    const found = await site.all(`/DocumentReference?patient=${dee}&${query}`)
+    assert.deepEqual(
+      found.map(({ id }) => `DocumentReference/${id}`),
+      [document],
+      query,
+    )
+  }
+  const retired = await site.ask(`/${set}`)
+  const { headers, status: code } = await site.ask(`/${set}`, {
+    method: 'PUT',
+    headers: JSON_TYPE,
+    body: JSON.stringify({ ...retired.json, status: 'retired' }),
+  })
+  assert.equal(code, 200)
+  assert.equal(headers.get('etag'), 'W/"2"')
+  for (const word of ['retired', 'superseded']) {
+    const found = await site.all(`/List?patient=${dee}&code=submissionset&status=${word}`)
+    assert.deepEqual(
+      found.map(({ id }) => `List/${id}`),
+      [set],
+      word,
+    )
+  }
+})
+
 test('ITI-68: ranges, conditions, what is unknown', async () => {
   const [, document] = await published(provideBundle(80, [{ n: 80, bytes: '0123456789' }]))
   const url = ((await site.ask(`/${document}`)).json as DocumentReference).content?.[0]?.attachment?.url ?? ''
@@ -426,6 +460,8 @@ test('ITI-68: ranges, conditions, what is unknown', async () => {
   assert.equal(await part.text(), '234')
   const etag = part.headers.get('etag') ?? ''
   assert.equal((await fetch(url, { headers: { ...site.admin, 'if-none-match': etag } })).status, 304)
+  assert.equal((await fetch(url, { headers: { ...site.admin, accept: 'image/png' } })).status, 406)
+  assert.equal((await fetch(url, { headers: { ...site.admin, accept: 'image/png, text/*;q=0.5' } })).status, 200)
   const missing = await fetch(url.replace(/[^/]+$/, '00000000-0000-4000-8000-000000000000'), { headers: site.admin })
   assert.equal(missing.status, 404)
   assert.equal(((await missing.json()) as Resource).resourceType, 'OperationOutcome')

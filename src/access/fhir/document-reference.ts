@@ -193,6 +193,23 @@ export function rangeAsked(
   return prefix === 'le' || prefix === 'lt' || prefix === 'eb' ? { to } : undefined
 }
 
+const DAY_MS = 86_400_000
+
+/**
+ * The range in whole years, for times that are kept as they were said (`2019`, `2019-05-02T10:00:00-05:00`) and compared as
+ * texts: it loses none. What is found is compared exactly afterwards.
+ */
+export function yearsOf(
+  range: { readonly from?: string; readonly to?: string } | undefined,
+): { readonly from?: string; readonly to?: string } | undefined {
+  if (range === undefined) return undefined
+  const year = (instant: string, days: number) => new Date(Date.parse(instant) + days * DAY_MS).getUTCFullYear()
+  return {
+    ...(range.from === undefined ? {} : { from: String(year(range.from, -1)).padStart(4, '0') }),
+    ...(range.to === undefined ? {} : { to: String(year(range.to, 1) + 1).padStart(4, '0') }),
+  }
+}
+
 const ORDERS: { readonly [sort: string]: DocumentQuery['order'] } = { date: 'oldest', '-_lastUpdated': 'updated' }
 
 type Asked = Omit<DocumentQuery, 'order' | 'limit'>
@@ -216,7 +233,8 @@ async function queryOf(
   const studies = criteria.peek('related')?.values.map(unescaped)
   const studyUIDs = studies?.flatMap((value) => /^(?:.*\/)?ImagingStudy\/([0-9.]+)$/.exec(value)?.[1] ?? [])
   const updated = rangeAsked(criteria, '_lastUpdated')
-  const service = rangeAsked(criteria, 'period')
+  const service = yearsOf(rangeAsked(criteria, 'period'))
+  const creation = yearsOf(rangeAsked(criteria, 'creation'))
   const family = criteria.values('author.family')
   const given = criteria.values('author.given')
   const author = { ...(family === undefined ? {} : { family }), ...(given === undefined ? {} : { given }) }
@@ -228,6 +246,7 @@ async function queryOf(
     ...(status === undefined ? {} : { statuses: status }),
     ...(updated === undefined ? {} : { lastUpdated: updated }),
     ...(service === undefined ? {} : { service }),
+    ...(creation === undefined ? {} : { creation }),
     ...(family === undefined && given === undefined ? {} : { author }),
     ...(media === undefined ? {} : { mediaTypes: media }),
     ...(identifiers === undefined || identifiers.includes('')

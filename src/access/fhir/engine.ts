@@ -10,7 +10,7 @@ import { askerOf, type FhirAsked, fhirAsked, idAsked } from './asking.ts'
 import { readForm } from './body.ts'
 import { capabilityStatement } from './capability.ts'
 import type { FhirHandlers, FhirServices } from './fhir-routes.ts'
-import { MEDIA_TYPES, wantsResource } from './formats.ts'
+import { accepts, MEDIA_TYPES, wantsResource } from './formats.ts'
 import type { HistoryEntry } from './kind.ts'
 import { KINDS } from './kinds.ts'
 import type { createOperations } from './operations.ts'
@@ -258,6 +258,9 @@ export function createEngine(services: FhirServices): FhirHandlers {
     })
     if (!wantsResource(asked.headers.accept, asked.query.get('_format'))) {
       if (wantsDicom(asked.headers.accept)) return sendFace(asked, reply, await faces.dicom(document, asked))
+      if (!accepts(asked.headers.accept, document.mediaType)) {
+        throw new ArchiveError('request.not-acceptable', `this document is ${document.mediaType}`)
+      }
       return sendDocument(asked, reply, await leaving.of(document))
     }
     const request = fhirAsked(asked, reply)

@@ -76,6 +76,15 @@ export function wantsResource(accept: string | undefined, asked: string | null):
   return wantedOf(accept)[0]?.type.startsWith('application/fhir+') === true
 }
 
+/** True when a document of this type may be sent for an Accept header: `text/xml` and `application/xml` are one. */
+export function accepts(accept: string | undefined, mediaType: string): boolean {
+  if (accept === undefined || accept.trim() === '') return true
+  const plain = (type: string) => (type === 'application/xml' ? 'text/xml' : type)
+  const essence = plain(mediaType.split(';', 1)[0]?.trim().toLowerCase() ?? '')
+  const family = `${essence.split('/', 1)[0]}/*`
+  return wantedOf(accept).some(({ type }) => type === '*/*' || type === family || plain(type) === essence)
+}
+
 /**
  * The format of a body.
  * @throws ArchiveError 'request.media-type'

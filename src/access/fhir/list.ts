@@ -4,7 +4,7 @@ import { tokenOf, unescaped } from '#standards/fhir/search-syntax.ts'
 import { compact, type Loose } from './compact.ts'
 import type { Criteria } from './criteria.ts'
 import { authorsOf } from './document-author.ts'
-import { conceptOf, rangeAsked, uniqueIdUri } from './document-reference.ts'
+import { conceptOf, rangeAsked, uniqueIdUri, yearsOf } from './document-reference.ts'
 import type { Caller, FhirSources, ResourceKind } from './kind.ts'
 
 export const MHD = 'https://profiles.ihe.net/ITI/MHD'
@@ -73,15 +73,18 @@ async function queryOf({ documents }: FhirSources, criteria: Criteria, { visibil
   const codes = criteria.peek('code')?.values.map((value) => tokenOf(value).code)
   const kinds = (Object.keys(KINDS) as (keyof typeof KINDS)[]).filter((kind) => codes?.includes(KINDS[kind]))
   const status = criteria.peek('status')
-  const statuses = (Object.keys(STATUSES) as (keyof typeof STATUSES)[]).filter((one) =>
-    status?.values.includes(STATUSES[one]),
+  const words = status?.values.map((value) => tokenOf(value).code)
+  // MHD asks for lists that are `superseded`, FHIR calls them `retired`. ITI-66, table 2:3.66.4.1.3.1-3
+  const statuses = (Object.keys(STATUSES) as (keyof typeof STATUSES)[]).filter(
+    (one) => words?.includes(STATUSES[one]) || words?.includes(one),
   )
+  if (status !== undefined) criteria.take(status)
   const designations = criteria.tokens('designationType')
   const sources = criteria.tokens('sourceId')
   const family = criteria.values('source.family')
   const given = criteria.values('source.given')
   const author = { ...(family === undefined ? {} : { family }), ...(given === undefined ? {} : { given }) }
-  const time = rangeAsked(criteria, 'date')
+  const time = yearsOf(rangeAsked(criteria, 'date'))
   const item = criteria.peek('item')
   const [held, ...more] = item?.values.map(unescaped) ?? []
   const document =
