@@ -2,6 +2,7 @@
 
 import { hash } from 'node:crypto'
 import type { ReportDesk } from '#arrival/hl7v2/report-filing.ts'
+import type { Config } from '#config.ts'
 import { ArchiveError } from '#errors.ts'
 import type { Database } from '#index/sqlite/database.ts'
 import { createDocumentStore } from '#index/sqlite/document-store.ts'
@@ -10,6 +11,7 @@ import { createIdentityReader } from '#index/sqlite/ledger-reader.ts'
 import { createReportStore } from '#index/sqlite/report-store.ts'
 import { createStudyFacts } from '#index/sqlite/study-facts.ts'
 import type { Arrival, OpenArrival, Provenance, Receipt } from '#model/arrival.ts'
+import type { DeliveryDesk } from '#model/delivery.ts'
 import type { DocumentDesk, Submission } from '#model/document-desk.ts'
 import type { DocumentStore } from '#model/document-store.ts'
 import type { QuarantineStore } from '#model/quarantine.ts'
@@ -37,6 +39,7 @@ import { documentKindOf } from '#standards/media/document-kind.ts'
 import { documentNames } from '#storage/entry-names.ts'
 import type { Journal, PlacedEntry } from '#storage/journal.ts'
 import { openSpooled } from '#storage/spool.ts'
+import { openNotices } from './app-notices.ts'
 import {
   applySubmission,
   createSubmissions,
@@ -51,6 +54,7 @@ export interface DocumentSurroundings
   extends Pick<SubmissionTools, 'segments' | 'seal' | 'dropSpool' | 'commit' | 'exclusively'> {
   /** The write connection. */
   readonly db: Database
+  readonly config: Config
   readonly journal: Journal
   readonly held: QuarantineStore
   readonly security: Pick<SecurityReader, 'settings' | 'settingsVersion' | 'originators'>
@@ -68,13 +72,23 @@ export interface Documents {
   readonly store: DocumentStore
   /** The same walk for documents that come in HL7 v2 messages. */
   readonly reports: ReportDesk
+  /** Notices to other systems, and what they hold. */
+  readonly deliveries: DeliveryDesk
   /** The walk of held originals, which may be documents: those go to the document panel. */
   readonly walk: Pick<Walk, 'judge' | 'receive' | 'restore'>
 }
 
-export function createDocuments(around: DocumentSurroundings): Documents {
-  const { db, journal, held, commit, exclusively } = around
+export function createDocuments(surroundings: DocumentSurroundings): Documents {
+  const { db, journal, held, commit, exclusively } = surroundings
   const store = createDocumentStore(db)
+  const notices = openNotices({ ...surroundings, documents: store })
+  const around: DocumentSurroundings = {
+    ...surroundings,
+    changed(objectIds) {
+      surroundings.changed(objectIds)
+      notices.documents(objectIds)
+    },
+  }
   const fhir = createFhirResourceStore(db)
   const terms = documentTerms(around.security)
   const contextOf = createDocumentContext({
@@ -185,6 +199,7 @@ export function createDocuments(around: DocumentSurroundings): Documents {
 
   return {
     store,
+    deliveries: notices.desk,
     reports: {
       ...{ screened: submissions.screened, refuseScreened: submissions.refuseScreened, keep: submissions.keep },
       ...{ store, reports, changed: (objectIds) => around.changed(objectIds) },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { backup as copyDatabase, DatabaseSync } from 'node:sqlite'
 import { ArchiveError } from '#errors.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
+import { createDeliveryStore } from '#index/sqlite/delivery-store.ts'
 import { createDocumentStore } from '#index/sqlite/document-store.ts'
 import { createFhirResourceStore } from '#index/sqlite/fhir-resources.ts'
 import { createSqliteJobQueue } from '#index/sqlite/job-queue.ts'
@@ -168,6 +169,7 @@ export async function rebuildArchive(
       documents,
       fhir: createFhirResourceStore(db),
       placement: createPlacementStore(db),
+      deliveries: createDeliveryStore(db),
     }
     summary = await rebuildIndex({
       ...tools,

@@ -1,5 +1,6 @@
 /** Carries out, into a fresh index, decisions that the journal holds: the ledger's, messages, the import worklist. */
 import { entriesOfMessage, messageOf } from '#arrival/hl7v2/message-desk.ts'
+import type { DeliveryStore } from '#model/delivery.ts'
 import type { DocumentStore } from '#model/document-store.ts'
 import type { FhirResourceStore } from '#model/fhir-store.ts'
 import type { ImportItem } from '#model/identity.ts'
@@ -8,6 +9,7 @@ import type { MessageStore } from '#model/message.ts'
 import type { ReportStore } from '#model/report.ts'
 import { replayFhir } from '#operations/alongside.ts'
 import { ledgerEntries } from '#operations/identity-desk.ts'
+import { replayDeliveries } from '#operations/notices.ts'
 import type { PlacementBook } from '#operations/placement-desk.ts'
 import { IMPORT_ITEM_KIND } from '#operations/reconcile.ts'
 import type { PlacedEntry } from '#storage/journal.ts'
@@ -21,6 +23,7 @@ export interface ReplayTools {
   readonly documents: DocumentStore
   readonly fhir: Pick<FhirResourceStore, 'apply'>
   readonly placement: PlacementBook
+  readonly deliveries: Pick<DeliveryStore, 'add' | 'settle'>
 }
 
 /**
@@ -28,7 +31,7 @@ export interface ReplayTools {
  * held objects, which is taken over) change nothing.
  */
 export function replay(
-  { ledger, messages, reports, documents, fhir, placement }: ReplayTools,
+  { ledger, messages, reports, documents, fhir, placement, deliveries }: ReplayTools,
   entry: PlacedEntry,
 ): void {
   const decided = ledgerEntries(entry)
@@ -48,5 +51,6 @@ export function replay(
   replayDocuments(documents, entry)
   replayFhir(fhir, entry)
   replayPlacement(placement, entry)
+  replayDeliveries(deliveries, entry)
   if (entry.kind === IMPORT_ITEM_KIND) ledger.putImportItem(entry.payload as ImportItem)
 }

@@ -1,6 +1,7 @@
 /** Serves an opened archive over HTTP: every route of every door, in one place. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { deliveryRoutes } from '#access/desk/delivery-routes.ts'
 import { deskRoutes } from '#access/desk/desk-routes.ts'
 import { messageRoutes } from '#access/desk/message-routes.ts'
 import { originalRoute } from '#access/desk/original-route.ts'
@@ -34,6 +35,7 @@ import type { Archive } from './app.ts'
 import { documentImport, serveDocuments } from './app-document-routes.ts'
 import { openFhir } from './app-fhir.ts'
 import { hl7Limits } from './app-hl7.ts'
+import { startNotices } from './app-notices.ts'
 import { reserveBytes } from './app-start.ts'
 import { syslogReasons } from './app-syslog.ts'
 
@@ -122,6 +124,9 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       pageMax: config.limits.queryResults,
     }),
     ...messageRoutes(archive.messages, config.limits.queryResults),
+    ...deliveryRoutes({
+      ...{ deliveries: archive.deliveries, desk: archive.deliveryDesk, pageMax: config.limits.queryResults },
+    }),
     ...serveDocuments(archive),
     ...uploadRoutes(uploads),
     demoRoute(intake),
@@ -163,10 +168,12 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
   })
   // Behind the first answers, so that it delays none of them.
   setTimeout(startSpoolThread, SPOOL_THREAD_MS).unref()
+  const notices = startNotices(archive, log)
   return {
     http,
     async close(drainMs) {
       await http.close(drainMs)
+      await notices.stop()
       await uploads.close()
     },
   }

@@ -165,7 +165,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
 
   const exclusively = createTurns()
   const documents = createDocuments({
-    ...{ db, journal, held, security, segments, commit, exclusively, termsFor, dropSpool, walk, screen: judge },
+    ...{ db, config, journal, held, security, segments, commit, exclusively, termsFor, dropSpool, walk, screen: judge },
     seal: (sha256, source) => vault.seal(sha256, source),
     audit: (events) => securityWriter.appendAudit(events),
     changed: (objectIds) => {
@@ -343,6 +343,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     placement: placing.desk,
     surveys: placing.surveys,
     messages,
+    deliveries: documents.deliveries,
     security: securityWriter,
     auditSending: createAuditSentWriter(db),
     restrictions: createRestrictionDesk({

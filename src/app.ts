@@ -4,6 +4,7 @@ import type { Worker } from 'node:worker_threads'
 import type { Config } from '#config.ts'
 import { type AuditSent, createAuditSent, type createAuditSentWriter } from '#index/sqlite/audit-sent.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
+import { createDeliveryStore } from '#index/sqlite/delivery-store.ts'
 import { createDocumentReader } from '#index/sqlite/document-reader.ts'
 import { createFhirDerivedReader } from '#index/sqlite/fhir-derived.ts'
 import { createFhirReader } from '#index/sqlite/fhir-reader.ts'
@@ -18,6 +19,7 @@ import { createRestrictionStore } from '#index/sqlite/restriction-store.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import { createSurveyStore } from '#index/sqlite/survey-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
+import type { DeliveryDesk, DeliveryReader } from '#model/delivery.ts'
 import type { DocumentDesk, DocumentReader } from '#model/document-desk.ts'
 import type { FhirDerivedReader } from '#model/fhir-derived.ts'
 import type { FhirReader } from '#model/fhir-reader.ts'
@@ -94,6 +96,9 @@ export interface Archive {
   /** HL7 v2 messages: where they are handed in, and what became of them. */
   readonly messageDesk: MessageDesk
   readonly messages: MessageReader
+  /** Notices to other systems: what they hold. */
+  readonly deliveries: DeliveryReader
+  readonly deliveryDesk: DeliveryDesk
   /** The document panel: reads here; submissions and decisions in the writer. */
   readonly documents: DocumentReader
   /** Patients, studies, visits and orders as FHIR lists them. */
@@ -186,6 +191,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       surveys: caller.service<SurveyDesk>('surveys'),
       surveyReports: createSurveyStore(db),
       reconciliationOf: createStateReader(db, createIdentityReader(db), security),
+      deliveries: createDeliveryStore(db),
+      deliveryDesk: caller.service<DeliveryDesk>('deliveries'),
       messageDesk: caller.service<MessageDesk>('messages'),
       messages: createMessageReader(db, {
         read: (at) => segments.read(at),

@@ -20,6 +20,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'app-document-export.ts',
     'app-document-routes.ts',
     'app-maintenance.ts',
+    'app-notices.ts',
     'app-losses.ts',
     'app-server.ts',
     'app-start.ts',

@@ -2,6 +2,7 @@ import type { ArchiveCommand, Command } from './command.ts'
 import { auditCommand } from './commands/audit.ts'
 import { backupCommand, restoreCommand } from './commands/backup.ts'
 import { deleteCommand } from './commands/delete.ts'
+import { deliveryCommand } from './commands/delivery.ts'
 import { demoCommand } from './commands/demo.ts'
 import { documentCommand } from './commands/document.ts'
 import { exportCommand } from './commands/export.ts'
@@ -48,6 +49,7 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   jobsCommand,
   auditCommand,
   messagesCommand,
+  deliveryCommand,
   demoCommand,
 ]
 

@@ -6,6 +6,7 @@ import type { Originator } from '#model/settings.ts'
 import { auditEvent } from './audit.ts'
 import { DOCUMENT_SETTINGS } from './document-settings.ts'
 import { HL7_SETTINGS } from './hl7-settings.ts'
+import { NOTICE_SETTINGS } from './notice-settings.ts'
 import { checkPeer } from './peers.ts'
 import type { OriginatorStore, PeerStore, SecurityWriter, SettingsStore, SettingVersion } from './ports.ts'
 
@@ -119,6 +120,7 @@ export const SETTINGS = {
   },
   ...DOCUMENT_SETTINGS,
   ...HL7_SETTINGS,
+  ...NOTICE_SETTINGS,
 } as const satisfies { readonly [key: string]: { schema: z.ZodType; fallback: unknown; what: string } }
 
 export type SettingKey = keyof typeof SETTINGS

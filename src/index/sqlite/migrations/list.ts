@@ -18,6 +18,7 @@ import { fhirLists } from './017-fhir-lists.ts'
 import { surveys } from './018-surveys.ts'
 import { leaving } from './019-leaving.ts'
 import { auditSent } from './020-audit-sent.ts'
+import { notices } from './021-notices.ts'
 import { restrictions } from './022-restrictions.ts'
 
 /** Every migration, oldest first. A released one never changes. */
@@ -42,4 +43,5 @@ export const MIGRATIONS: readonly Migration[] = [
   leaving,
   auditSent,
   restrictions,
+  notices,
 ]
