@@ -24,7 +24,7 @@ type Activity = 'CREATE' | 'UPDATE' | 'DELETE'
 
 interface Told {
   readonly id: string
-  readonly target: string
+  readonly targets: readonly string[]
   readonly time: string
   readonly activity: Activity
   /** Account, token, peer or rule. */
@@ -33,12 +33,12 @@ interface Told {
   readonly entity?: readonly Loose<ProvenanceEntity>[]
 }
 
-function provenanceOf({ id, target, time, activity, by, reason, entity = [] }: Told): Provenance {
+function provenanceOf({ id, targets, time, activity, by, reason, entity = [] }: Told): Provenance {
   return derived<Provenance>(
     {
       resourceType: 'Provenance',
       id,
-      target: [{ reference: target }],
+      target: targets.map((reference) => ({ reference })),
       recorded: time,
       activity: { coding: [{ system: DATA_OPERATION, code: activity }] },
       reason: reason === null ? [] : [{ text: reason }],
@@ -79,7 +79,7 @@ function ofDocumentVersion(
   const isFirst = one.version === 1
   return provenanceOf({
     id: `d.${document.entryUuid}.${one.version}`,
-    target: `DocumentReference/${document.entryUuid}/_history/${one.version}`,
+    targets: [`DocumentReference/${document.entryUuid}/_history/${one.version}`],
     time: one.time,
     activity: isFirst ? 'CREATE' : 'UPDATE',
     by: one.by,
@@ -114,10 +114,18 @@ function subjectsOf(decision: LedgerDecision): readonly string[] {
   }
 }
 
-function ofLedgerEntry({ id, time, cause, decision }: LedgerEntry, target: string): Provenance {
+/** Of what a decision is about, what the caller may see; found by one of them, it is told of all. */
+function ofLedgerEntry(
+  sources: FhirSources,
+  { id, time, cause, decision }: LedgerEntry,
+  caller: Caller,
+  found: string,
+): Provenance {
+  const seen = subjectsOf(decision).filter((target) => target === found || isSeen(sources, target, caller))
+
   return provenanceOf({
     id: `l.${id}`,
-    target,
+    targets: seen.length === 0 ? [found] : seen,
     time,
     activity: decision.do === 'register' || decision.do === 'order' ? 'CREATE' : 'UPDATE',
     by: cause.by,
@@ -128,7 +136,7 @@ function ofLedgerEntry({ id, time, cause, decision }: LedgerEntry, target: strin
 function ofState({ type, id, version, lastUpdated, by, body }: FhirState): Provenance {
   return provenanceOf({
     id: `r.${type}.${id}.${version}`,
-    target: `${type}/${id}/_history/${version}`,
+    targets: [`${type}/${id}/_history/${version}`],
     time: lastUpdated,
     activity: body === null ? 'DELETE' : version === 1 ? 'CREATE' : 'UPDATE',
     by,
@@ -137,6 +145,15 @@ function ofState({ type, id, version, lastUpdated, by, body }: FhirState): Prove
 }
 
 const OWN_TYPES = ['Organization', 'Practitioner', 'PractitionerRole']
+
+function isSeen({ fhir }: FhirSources, target: string, caller: Caller): boolean {
+  const [type = '', id = ''] = target.split('/')
+  const visibility = caller.sees(type, 'r')
+  if (visibility === 'forbidden') return false
+  if (type === 'Patient') return fhir.patients({ ids: [id], limit: 1 }, visibility).items.length > 0
+  if (type === 'ImagingStudy') return fhir.studies({ uids: [id], limit: 1 }, visibility).items.length > 0
+  return fhir.orders({ ids: [id], limit: 1 }, visibility).items.length > 0
+}
 
 /** Everything told of one target that the caller may see, and may see told. */
 async function toldOf(sources: FhirSources, target: string, caller: Caller): Promise<readonly Provenance[]> {
@@ -155,7 +172,7 @@ async function toldOf(sources: FhirSources, target: string, caller: Caller): Pro
     if (fhir.studies({ uids: [id], limit: 1 }, visibility).items.length === 0) return []
     const told = ledger
       .entries({ studyInstanceUID: id, limit: ENTRIES_MAX })
-      .items.map((one) => ofLedgerEntry(one, target))
+      .items.map((one) => ofLedgerEntry(sources, one, caller, target))
     let objects = 0
     for await (const { objectId, sopInstanceUID } of reader.instances({ studyInstanceUID: id }, visibility)) {
       if (objects++ >= OBJECTS_MAX) break
@@ -168,7 +185,7 @@ async function toldOf(sources: FhirSources, target: string, caller: Caller): Pro
     const [row] = fhir.patients({ ids: [id], limit: 1 }, visibility).items
     if (row === undefined) return []
     const { items } = ledger.entries({ patient: row.patient, limit: ENTRIES_MAX })
-    return items.map((one) => ofLedgerEntry(one, target))
+    return items.map((one) => ofLedgerEntry(sources, one, caller, target))
   }
   if (OWN_TYPES.includes(type)) return own.versions(type, id).slice(0, ENTRIES_MAX).map(ofState)
   return []
@@ -186,7 +203,7 @@ async function ofObject(
   const what = { identifier: { system: 'urn:dicom:uid', value: `urn:oid:${sopInstanceUID}` } }
   return provenanceOf({
     id: `o.${objectId}`,
-    target: `ImagingStudy/${studyInstanceUID}`,
+    targets: [`ImagingStudy/${studyInstanceUID}`],
     time: arrival.time,
     activity: 'CREATE',
     by: arrival.user ?? arrival.peer ?? arrival.originator ?? arrival.door,
@@ -259,7 +276,8 @@ export const provenanceKind: ResourceKind = {
                 (one) => one ?? [],
               )
         const keyOf = ({ recorded = '', id = '' }: Provenance) => `${recorded} ${id}`
-        const ordered = found.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+        const once = new Map(found.map((one) => [one.id, one]))
+        const ordered = [...once.values()].toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
         const [after] = cursor === undefined ? [''] : cursorKeys('fhir provenance', cursor, [''] as const)
         const rest = ordered.filter((one) => keyOf(one) > after)
         const page = rest.slice(0, limit)
