@@ -17,6 +17,7 @@ import { peerCommand } from './commands/peer.ts'
 import { placementCommand } from './commands/placement.ts'
 import { quarantineCommand } from './commands/quarantine.ts'
 import { rebuildIndexCommand } from './commands/rebuild-index.ts'
+import { breakGlassCommand, restrictCommand } from './commands/restrict.ts'
 import { serveCommand } from './commands/serve.ts'
 import { settingsCommand } from './commands/settings.ts'
 import { mendCommand, surveyCommand } from './commands/survey.ts'
@@ -43,6 +44,8 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   originatorCommand,
   peerCommand,
   patientCommand,
+  restrictCommand,
+  breakGlassCommand,
   userCommand,
   tokenCommand,
   settingsCommand,
