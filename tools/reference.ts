@@ -110,10 +110,10 @@ ${table(['', 'rule', 'policy', 'why', 'rests on', 'parameters', 'source'], rows)
 | --- | --- | --- |
 | \`encapsulate\` | a native PDF gets a DICOM face in its study, with UIDs that follow from study and bytes; the original stays a document | the face is deleted |
 | \`unwrap\`, \`to-document\` | the bytes inside a DICOM object stand in the document panel; no second copy where they are one range of it | the document is deleted |
-| \`waveform-face\` | an HL7 aECG gets a DICOM waveform | the face is deleted |
+| \`waveform-face\` | an HL7 aECG gets a DICOM waveform; one whose subject (date of birth, sex, name) is another than its patient, or nobody's, waits for a person | the face is deleted |
 | \`rendition\` | the object is folded under the original it repeats | unfolded |
 | \`paper\` | the scans of a series become one PDF; with \`hideScans\` they leave the image panel, their bytes stay | the PDF is deleted, the scans come back as they were |
-| \`pointer\` | another system owns documents: the scans are listed under it | off the list |
+| \`pointer\` | another system owns documents (\`documentSystem\`): the scans stay and are listed under it, form \`pointer\` | off the list |
 | \`ask-for\` | nothing better is here: listed, to ask its source | |
 | \`stay\` | nothing: the explanation is all | |
 
@@ -121,7 +121,9 @@ ${table(['', 'rule', 'policy', 'why', 'rests on', 'parameters', 'source'], rows)
 
 Rules that rest on signs add up weights to a score between 0 and 1. They propose until the site has labelled
 ${LABELS_NEEDED} of its own samples for the rule and the recogniser was right in ${PRECISION_NEEDED * 100} % of what it
-took for its own. \`node test/bench/placement-corpus.ts\` measures precision and recall on a corpus made by code, near
+took for its own. Labels are given on the page, by \`diptych placement label\` or \`POST /api/v1/placement/labels\`;
+with each the page shows precision, recall and what was wrong or missed. A label that is given again replaces the first.
+\`node test/bench/placement-corpus.ts\` measures precision and recall on a corpus made by code, near
 misses included; a corpus by the author of the rules shows that they do what was meant, not that they fit a hospital.
 
 ## Setting the policy
@@ -130,6 +132,28 @@ misses included; a corpus by the author of the rules shows that they do what was
 parameters are refused); \`POST /api/v1/placement/dry-run\` says what a policy would change of what is stored, without
 changing it. A setting of a rule: \`on\`, \`mode\` (\`act\` or \`propose\`), \`threshold\`, \`parameters\`, and the departments
 and originators it is meant for. With \`documentSystem\` scans become pointers.
+
+A rule may stand more than once: settings for departments or originators stand before the one for everybody and decide
+for theirs, also when they are \`off\`. Whatever a setting is meant for, a rule looks at the whole study.
+
+A policy is for what arrives, and changes, from then on. Each change is a version (\`GET .../policy/versions\`); \`diptych placement
+undo-policy\` and \`POST .../policy/undo\` put the one before in force and look again at all that was decided since: what
+only the policy that is gone wanted is taken back.
+
+## Surveys
+
+\`diptych survey\` (\`POST /api/v1/surveys\`) asks every rule about everything that is stored and reports, by rule, how much
+is kept otherwise than the policy says, with examples; \`--findings\` lists all of it, \`--json\` as lines. It changes nothing. It
+runs as a durable job in short steps, goes on after a restart where it was, and can be ended. \`diptych mend --rule RULE --reason
+TEXT\` (\`POST /api/v1/surveys/{id}/mend\`), or with ids of findings, or \`--all\`, accepts what waits: each is looked at anew,
+decided in the name of whoever asked, and can be undone. What a person declined or undid is told as declined.
+
+## When it is cut off
+
+A decision is journalled and committed with the job that carries it out; each move first finds out what is done already, and what it
+makes has names that follow from the decision. Killed at any step, the next start goes on with it first; an undo of a half-done
+move finds what was made. \`test/journeys/placement-killed.test.ts\` kills the server at each step.
+An index that is rebuilt holds the same decisions, labels and what they made. Surveys are not kept in the journal.
 
     curl -s -H "Authorization: Bearer $TOKEN" $URL/api/v1/placement?state=proposed
     curl -s -X POST -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
@@ -159,6 +183,37 @@ A DICOM peer has the rights of its entry in the register, \`--allow\`: \`store\`
 everything that is kept (peers are not limited to patients), \`worklist\`, \`mpps\` and \`commit\` are these services alone. It may
 move to itself and to the peers that its entry names. Its AE title proves nothing: address or certificate do
 ([DICOM network](dimse.md)).
+
+## Restricted records
+
+\`diptych restrict\` and \`/api/v1/restrictions\` (\`identity.decide\`; listing: \`identity.read\`) say what is withheld of a patient, with a
+reason and, if wanted, an end:
+
+| kind | who sees the record |
+| --- | --- |
+| \`restricted\` | clinicians, archivists, administrators |
+| \`very-restricted\`, \`consent-denied\` | nobody, but who breaks the glass |
+| \`vip\` | as before; each look raises an alert in the audit trail |
+
+What is withheld is not there: no study, object, document, word, row or count of it, on DICOMweb, FHIR, the pages and DIMSE (from the
+next association on). Deny wins; roles, scopes and patients of tokens still hold. A restriction follows the person through merges.
+Those who keep identities, orders and the quarantine in order see that the patient exists. Restrictions stand in the journal.
+
+Those who treat (clinician, administrator) open such a record in an emergency: \`POST /api/v1/break-glass\` with patient, reason and
+minutes (60; at most 480), or on the page. It is for this subject alone, told as a Security Alert, every look while it is open
+stands in the trail with the purpose \`break-glass\`, and auditors list it (\`GET /api/v1/break-glass\`, \`diptych break-glass
+list\`). Whoever broke it closes it again, or time does.
+
+## Audit
+
+Every entry is a link of a hash chain (\`diptych audit verify\`). With \`audit.syslog\` (\`tls://\`, \`tcp://\` or \`udp://host:port\`) each also
+goes to a syslog server as a DICOM audit message (PS3.15 A.5; RFC 5424 with facility 10, message id \`DICOM+RFC3881\`; RFC 5425, 6587 or
+5426), from the start of the node on at which it was set. The trail is the queue: what could not be sent is sent later, in order, also after a
+restart; readiness says \`audit-not-sent\` when an entry waits for more than a minute. Syslog has no acknowledgement: what was under
+way when a server died may come twice, and over UDP may not come at all. TLS proves the server by \`audit.syslogAuthorities\`
+and shows \`audit.syslogCertificate\`.
+
+## Answers
 
 Without a valid token or session: 401. Without the right: 403. What may not be seen: 404, the same bytes as for what
 does not exist. Repeated failures are slowed per account and per token, never per address.

@@ -6,6 +6,7 @@ import { objectPage } from './object.js'
 import { patientPage } from './patient.js'
 import { placedPage, placementPage } from './placement.js'
 import { heldPage, quarantinePage } from './quarantine.js'
+import { restrictedPage, treats } from './restricted.js'
 import { accountMenu, entitle, may, session, setupPage, signInPage, startSession } from './session.js'
 import { studiesPage } from './studies.js'
 import { studyPage } from './study.js'
@@ -25,6 +26,13 @@ const PAGES = {
   'import-item': { title: 'Whose study', needs: 'identity.read', show: importItemPage },
   placement: { title: 'Places', nav: true, needs: 'placement.decide', show: placementPage },
   placed: { title: 'Why is this here', needs: 'placement.decide', show: placedPage },
+  restricted: {
+    title: 'Restricted',
+    nav: true,
+    needs: 'object.read',
+    offered: () => treats() || may('identity.decide'),
+    show: restrictedPage,
+  },
   held: { title: 'Held', needs: 'quarantine.read', show: heldPage },
 }
 
@@ -90,7 +98,7 @@ function drawFrame(word) {
   fill(
     nav,
     Object.entries(PAGES)
-      .filter(([, page]) => page.nav && session.subject !== null && may(page.needs))
+      .filter(([, page]) => page.nav && session.subject !== null && may(page.needs) && page.offered?.() !== false)
       .map(([name, { title }]) => h('a', { href: `#/${name}`, 'aria-current': name === here ? 'page' : null }, title)),
   )
   fill(site, session.site)
