@@ -68,7 +68,9 @@ export async function exportFolder(
         run.done(path, instance, error.message)
       }
     }
-    await nodeDisk.flushDirectory(out)
+    if (run.summary().files === 0 && (await fs.readdir(out)).length === 0)
+      await fs.rmdir(out) // nothing was written
+    else await nodeDisk.flushDirectory(out)
   } catch (error) {
     throw systemCode(error) === '' ? error : writeFailure(error, 'the exported files')
   }

@@ -27,13 +27,22 @@ export function stateOf(readers: StateReaders, studyInstanceUID: string): StudyR
     candidates: item?.candidates.length ?? 0,
     item: item?.id ?? null,
   })
-  if (item?.state === 'decided' && !isOutdated(readers.ledger, item)) return tell(item.reconciliation, item.why)
+  if (item?.state === 'decided' && !isOutdated(readers.ledger, item))
+    return tell(item.reconciliation, decisionText(item))
   const assigned = activeAssignments(readers.ledger, studyInstanceUID).at(0)
   if (assigned !== undefined) return tell('coerced', `assigned by ${assigned.cause.by}`)
   if (item !== undefined) return tell('waiting', item.why)
   const local = isOurs(readers, owner.issuer)
   const state = unmatchedState(owner.issuer, local, readers.evidence.hasEvidence())
   return tell(state, state === 'local' ? 'kept as it came' : 'nobody we know resembles this patient')
+}
+
+/** What was decided, by whom and why; what the item asked before is no answer any more. */
+function decisionText({ decision, why }: ImportItem): string {
+  if (decision === null) return why
+  const { action, patient, by, reason } = decision
+  const to = patient === null ? '' : ` to ${patient.id} of ${patient.issuer}`
+  return `${action === 'keep' ? 'kept as it came' : `assigned${to}`} by ${by}: ${reason ?? why}`
 }
 
 /** True for an issuer the site, ADT or a person uses. */

@@ -98,3 +98,21 @@ test('a token without a name, or for a number of several issuers, says what that
   assert.match(told.stderr, /P7 was given by 2 issuers: the token reaches all of them/)
   assert.equal(told.stdout.trim().split('\n').length, 1)
 })
+
+test('export of a study that is not there leaves no folder behind', async () => {
+  const out = join(place.path, 'empty')
+  assert.equal((await diptych('export', '--study', '9.9.9', '--out', out)).status, 2)
+  assert.ok(!existsSync(out))
+})
+
+test('a study that a person decided about says what was decided, not what was asked', async () => {
+  const folder = disc('decided', 2)
+  const [before] = (await diptych('import', folder, '--json')).lines.slice(-1) as {
+    summary: { reconciliation: { studyInstanceUID: string }[] }
+  }[]
+  const study = before?.summary.reconciliation[0]?.studyInstanceUID ?? assert.fail('no study')
+  const assigning = ['--patient', 'P7', '--issuer', 'HOSP', '--reason', 'name on the disc']
+  assert.equal((await diptych('import-worklist', 'assign', study, ...assigning)).status, 0)
+  const again = await diptych('import', folder)
+  assert.match(again.stdout, /assigned: assigned to P7 of HOSP by local: name on the disc/)
+})

@@ -1,49 +1,23 @@
-import type { ArchiveReader } from '#model/archive-index.ts'
-import type { StoredInstance } from '#model/archive-object.ts'
-import type { DimseCaller, DimseService, DimseSession } from '#model/dimse-service.ts'
+import type { DimseCaller, DimseService } from '#model/dimse-service.ts'
 import type { Peer } from '#model/peer.ts'
-import type { IncomingMessage } from '#standards/dimse/association.ts'
-import { COMMAND, type CommandSet } from '#standards/dimse/command-set.ts'
 import { DimseError } from '#standards/dimse/dimse-error.ts'
-import { identifierSyntax, readMessage } from './identifier.ts'
-import { answerExtended, negotiated, queryModel } from './query-models.ts'
 import { DimseRefusal, STATUS } from './refusal.ts'
-import { answering } from './respond.ts'
 import { pendingTeller, sendFinal } from './retrieve-answer.ts'
-import type { InstanceData } from './retrieve-data.ts'
 import { runSubOperations } from './retrieve-run.ts'
-import { readRetrieve, survey } from './retrieve-scope.ts'
+import { survey } from './retrieve-scope.ts'
+import { type Retrieval, type RetrieveOptions, retrieveService } from './retrieve-service.ts'
 import type { Connector } from './scu/connector.ts'
 import { StoreTarget } from './scu/store-target.ts'
 
-export interface MoveOptions {
-  readonly reader: Pick<ArchiveReader, 'search' | 'instance' | 'instances' | 'find'>
-  readonly data: InstanceData
+export interface MoveOptions extends RetrieveOptions {
   readonly connector: Connector
   /** The register of peers. */
   readonly peer: (aeTitle: string) => Peer | undefined
-  readonly identifierBytesMax: number
-  readonly failed: (instance: StoredInstance, why: string) => void
 }
 
 /** C-MOVE of both information models: store operations go to a registered peer. PS3.4 section C.4.2. */
 export function moveService(options: MoveOptions): DimseService {
-  return {
-    standard: 'PS3.4 section C.4.2, C-MOVE SCP: Patient Root and Study Root',
-    needs: 'move',
-    serves: (sopClassUID) => queryModel(sopClassUID)?.operation === 'move',
-    transferSyntax: (_sopClassUID, proposed) => identifierSyntax(proposed),
-    extended: answerExtended,
-    handle(message, session) {
-      const { context, command } = message
-      const response: CommandSet = {
-        commandField: COMMAND.C_MOVE_RSP,
-        affectedSOPClassUID: context.abstractSyntax,
-        messageIdBeingRespondedTo: command.messageId ?? 0,
-      }
-      return answering(message, session, response, () => move(options, message, session, response))
-    },
-  }
+  return retrieveService('move', options, (retrieval) => move(options, retrieval))
 }
 
 /**
@@ -56,19 +30,11 @@ export function mayMoveTo({ peer, aeTitle }: Pick<DimseCaller, 'peer' | 'aeTitle
 }
 
 async function move(
-  { reader, data, connector, peer, identifierBytesMax, failed }: MoveOptions,
-  message: IncomingMessage,
-  session: DimseSession,
-  response: CommandSet,
+  { reader, data, connector, peer, failed }: MoveOptions,
+  { message, session, response, request, cancelled }: Retrieval,
 ): Promise<void> {
-  const { context, command } = message
-  const { association, caller, signal } = session
-  const model = queryModel(context.abstractSyntax)
-  if (model === undefined) throw new DimseRefusal(STATUS.noSuchSopClass, 'SOP class not supported')
-  const cancelled = AbortSignal.any([session.cancelled(command.messageId ?? 0), signal])
-  const dataSet = await readMessage(message, identifierBytesMax)
-  const { relational } = negotiated(association.extended.get(context.abstractSyntax))
-  const request = readRetrieve(dataSet, model, relational)
+  const { command } = message
+  const { caller } = session
   const name = (command.moveDestination ?? '').trim()
   const destination = name === '' ? undefined : peer(name)
   // One that is not known and one that is not allowed are told alike.

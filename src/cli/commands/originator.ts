@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { ArchiveError } from '#errors.ts'
 import type { Originator } from '#model/settings.ts'
 import { type ArchiveCommand, action, type Given, operand, text, texts, UsageError } from '../command.ts'
+import { jsonFile } from '../json-file.ts'
 
 export const originatorCommand: ArchiveCommand = {
   runs: 'in-owner',
@@ -61,24 +60,11 @@ export const originatorCommand: ArchiveCommand = {
       await emit({ json: known, text: JSON.stringify(known, null, 2) })
       return 0
     }
-    const asked = { ...known, ...(await fromFile(given)), ...fromFlags(given), name }
+    const asked = { ...known, ...(await jsonFile(given)), ...fromFlags(given), name }
     const added = await settings.putOriginator(asked, 'local', null)
     await emit({ json: added, text: shortText(added) })
     return 0
   },
-}
-
-async function fromFile(given: Given): Promise<object> {
-  const file = text(given, 'file')
-  if (file === undefined) return {}
-  const content = await readFile(resolve(given.workingDirectory, file), 'utf8')
-  try {
-    const parsed: unknown = JSON.parse(content)
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
-  throw new UsageError(`${file} does not hold a JSON object`)
 }
 
 const SINGLE = {

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { ArchiveError } from '#errors.ts'
 import { PEER_RIGHTS, type Peer } from '#model/peer.ts'
 import { type Flag, type Given, isSet, operand, text, texts, UsageError } from '../command.ts'
+import { jsonFile } from '../json-file.ts'
 import type { PeerAction } from './peer-action.ts'
 
 const FLAGS: { readonly [name: string]: Flag } = {
@@ -43,7 +42,7 @@ export const registerActions: readonly PeerAction[] = [
       const aeTitle = operand(given, 1, 'the AE title')
       const known = peers.get(aeTitle)
       const added = await peers.put(
-        { ...known, ...(await fromFile(given)), ...fromFlags(given), aeTitle },
+        { ...known, ...(await jsonFile(given)), ...fromFlags(given), aeTitle },
         'local',
         null,
       )
@@ -90,19 +89,6 @@ export const registerActions: readonly PeerAction[] = [
     },
   },
 ]
-
-async function fromFile(given: Given): Promise<object> {
-  const file = text(given, 'file')
-  if (file === undefined) return {}
-  const content = await readFile(resolve(given.workingDirectory, file), 'utf8')
-  try {
-    const parsed: unknown = JSON.parse(content)
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
-  throw new UsageError(`${file} does not hold a JSON object`)
-}
 
 const SINGLE = { host: 'host', 'calling-ae-title': 'callingAeTitle', originator: 'originator' } as const
 const NUMBERS = { port: 'port', associations: 'associationsMax' } as const
