@@ -22,6 +22,8 @@ export interface ValidationOptions {
 }
 
 const PROBLEMS_MAX = 50
+/** Of bytes inside a resource; doors limit whole bodies before. The library's own limit is 1 MiB. */
+const BASE64_BYTES_MAX = 256 * 1024 * 1024
 
 /**
  * Structure, cardinality, formats of primitives, required bindings, and modifier extensions nobody here understands. Other
@@ -68,7 +70,7 @@ function withoutEntries(bundle: Json): Json {
 
 function structureIssues(resource: Json): readonly OperationOutcomeIssue[] {
   try {
-    return validateResource(resource as unknown as Resource)
+    return validateResource(resource as unknown as Resource, { base64BinaryMaxBytes: BASE64_BYTES_MAX })
   } catch (thrown) {
     return normalizeOperationOutcome(thrown).issue ?? []
   }
