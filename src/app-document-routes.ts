@@ -1,4 +1,5 @@
 /** The document panel over HTTP: its door and its desk, put together on the main thread. */
+import { documentLinkRoutes } from '#access/desk/document-link-routes.ts'
 import { documentPackageRoute } from '#access/desk/document-package-route.ts'
 import { documentRoutes } from '#access/desk/document-routes.ts'
 import { documentDoor } from '#arrival/document-door.ts'
@@ -41,6 +42,7 @@ export function serveDocuments(archive: Archive): readonly Route[] {
       },
       patientIds: (id, issuer) => reader.patientIds(id, issuer),
     }),
+    ...documentLinkRoutes({ documents, desk: documentDesk }),
     documentPackageRoute({
       documents,
       patientIds: (id, issuer) => reader.patientIds(id, issuer),
