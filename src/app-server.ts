@@ -20,6 +20,7 @@ import type { ErrorLog } from '#access/http-server-problem.ts'
 import { apiIndexRoute, openApiRoute } from '#access/openapi.ts'
 import { demoRoute } from '#access/page/demo-route.ts'
 import { pageRoutes } from '#access/page/page-routes.ts'
+import { RenderPool } from '#access/rendering/render-pool.ts'
 import { storeRoutes } from '#arrival/stow.ts'
 import { uploadRoutes } from '#arrival/web-upload.ts'
 import { Uploads } from '#arrival/web-upload-store.ts'
@@ -81,6 +82,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
     limits: config.limits,
     onFault: (error, uploadId) => log.error({ err: error, uploadId }, 'an upload could not be imported'),
   })
+  const rendering = new RenderPool()
   const routes: Route[] = [
     ...healthRoutes({ openJobs: async () => archive.jobs.openJobs(), reasons: () => healthReasons(archive) }, metrics),
     ...pageRoutes(),
@@ -137,6 +139,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       deletions,
       faces: archive.onTheWay.faces,
       deletionGraceDays: () => archive.settings.get('deletion.graceDays'),
+      rendering,
       damaged: (damage) => log.error(damage, 'stored bytes are not what was kept'),
     }),
     ...(storeRoutes({
@@ -175,6 +178,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       await http.close(drainMs)
       await notices.stop()
       await uploads.close()
+      await rendering.close()
     },
   }
 }

@@ -4,6 +4,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { retrieveRoutes } from '#access/dicomweb/retrieve-routes.ts'
 import type { Damage } from '#access/dicomweb/stored-files.ts'
+import { RenderPool } from '#access/rendering/render-pool.ts'
 import { loadConfig } from '#config.ts'
 import { openDatabase } from '#index/sqlite/database.ts'
 import { migrate } from '#index/sqlite/migrate.ts'
@@ -116,9 +117,11 @@ export async function memoryArchive(more: (keep: (file: Uint8Array) => Promise<K
     return { study, series, instance: sopInstanceUID, path, sha256: kept }
   }
 
+  const rendering = new RenderPool({ threads: 1 })
   const routes: Route[] = [
     ...retrieveRoutes({
       reader,
+      rendering,
       segments: {
         async read(at, range) {
           const bytes = await segments.read(at, range)
@@ -170,6 +173,7 @@ export async function memoryArchive(more: (keep: (file: Uint8Array) => Promise<K
     async close() {
       agent.destroy()
       await app.close()
+      await rendering.close()
       stop()
       db.close()
     },

@@ -270,12 +270,6 @@ describe('WADO-RS', () => {
     test(`${path} is ${status}`, async () => assert.equal((await archive.get(path)).status, status))
   }
 
-  test('rendering is refused and said to be missing', async () => {
-    const answer = await archive.get(`${file('explicit').kept.path}/rendered`)
-    assert.equal(answer.status, 406)
-    assert.equal(problemOf(answer), 'request.not-acceptable')
-  })
-
   // K12: a flipped bit is never served as if nothing had happened.
   test('stored bytes that rotted are reported and never given whole', async () => {
     for (const elements of [multiFrame(1), multiFrame(12, 700)]) {

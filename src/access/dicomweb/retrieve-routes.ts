@@ -3,13 +3,15 @@ import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Deletions } from '#model/intake.ts'
 import type { Route } from '#model/route.ts'
 import type { DocumentFaces } from '../document-faces.ts'
+import { PictureMaker } from '../rendering/picture-maker.ts'
+import type { RenderPool } from '../rendering/render-pool.ts'
+import { renderedRoutes } from '../rendering/rendered-routes.ts'
 import { bulkdataRoutes } from './bulkdata.ts'
 import { capabilitiesRoute } from './capabilities.ts'
 import { framesRoute } from './frames.ts'
 import { metadataRoutes } from './metadata.ts'
 import { Recoder } from './recode.ts'
 import { deleteRoutes } from './remove.ts'
-import { renderedRoutes } from './rendered.ts'
 import { instanceRoutes } from './retrieve.ts'
 import { searchRoutes } from './search.ts'
 import { RangedReads, type SegmentReads } from './send.ts'
@@ -25,6 +27,8 @@ export interface RetrieveServices {
   readonly deletions: Deletions
   /** How long the bytes of what was deleted are kept, in days. */
   readonly deletionGraceDays: () => number
+  /** Threads that decode and draw. */
+  readonly rendering: RenderPool
   /** Told when stored bytes are not what was kept: raise an alarm. */
   readonly damaged: (damage: Damage) => void
 }
@@ -43,7 +47,7 @@ export function retrieveRoutes(services: RetrieveServices): Route[] {
     ...metadataRoutes(reader),
     framesRoute({ reader, reads, files }),
     ...bulkdataRoutes({ reader, reads, files }),
-    ...renderedRoutes(reader),
+    ...renderedRoutes({ reader, pictures: new PictureMaker({ reads, files }, services.rendering) }),
     ...deleteRoutes({ reader, deletions, graceDays }),
   ]
   const offered = [...routes, ...searchRoutes(reader), ...STORE_RESOURCES]

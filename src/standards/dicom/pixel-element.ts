@@ -13,10 +13,19 @@ export interface ValueRange {
   readonly length: number
 }
 
-/** What the frames of an object can be found from: the pixel element and the attributes that describe it. */
-export interface PixelElement {
+/** What one frame is. PS3.3 section C.7.6.3. */
+export interface PixelShape {
   /** (7FE0,0010), (7FE0,0008) or (7FE0,0009). */
   readonly tag: number
+  readonly rows: number
+  readonly columns: number
+  readonly samplesPerPixel: number
+  readonly bitsAllocated: number
+  readonly photometricInterpretation: string
+}
+
+/** What the frames of an object can be found from: the pixel element and the attributes that describe it. */
+export interface PixelElement extends PixelShape {
   readonly vr: string
   readonly valueOffset: number
   /** In bytes, of what is there; -1 when encapsulated. */
@@ -26,11 +35,6 @@ export interface PixelElement {
   readonly basicOffsetTable: ValueRange | null
   readonly extendedOffsetTable: ValueRange | null
   readonly extendedOffsetTableLengths: ValueRange | null
-  readonly rows: number
-  readonly columns: number
-  readonly samplesPerPixel: number
-  readonly bitsAllocated: number
-  readonly photometricInterpretation: string
   /** (0028,0008); 1 when absent. */
   readonly numberOfFrames: number
   readonly bigEndian: boolean
@@ -44,7 +48,7 @@ export function pixelElement(dataSet: DataSet): PixelElement | null {
   const { tag, vr, valueOffset, valueLength, fragments } = element
   const [table] = fragments ?? []
   return {
-    tag,
+    ...pixelShape(dataSet, tag),
     vr,
     valueOffset,
     valueLength,
@@ -52,13 +56,20 @@ export function pixelElement(dataSet: DataSet): PixelElement | null {
     basicOffsetTable: table ?? null,
     extendedOffsetTable: range(dataSet.get(EXTENDED_OFFSET_TABLE)),
     extendedOffsetTableLengths: range(dataSet.get(EXTENDED_OFFSET_TABLE_LENGTHS)),
+    numberOfFrames: count(dataSet, 0x00280008, 1),
+    bigEndian: dataSet.encoding.bigEndian,
+  }
+}
+
+/** Reads what stands before the pixels; they themselves need not be there. @param tag of the pixel element */
+export function pixelShape(dataSet: DataSet, tag: number): PixelShape {
+  return {
+    tag,
     rows: count(dataSet, 0x00280010, 0),
     columns: count(dataSet, 0x00280011, 0),
     samplesPerPixel: count(dataSet, 0x00280002, 1),
     bitsAllocated: count(dataSet, 0x00280100, tag === PIXEL_DATA ? 0 : tag === FLOAT_PIXEL_DATA ? 32 : 64),
     photometricInterpretation: string(dataSet, 0x00280004) ?? '',
-    numberOfFrames: count(dataSet, 0x00280008, 1),
-    bigEndian: dataSet.encoding.bigEndian,
   }
 }
 

@@ -1,35 +1,15 @@
-/** The thread that decodes frames, one at a time: started by frame-decoder.ts. The codecs are WebAssembly. */
+/** The thread that decodes frames, one at a time: started by frame-decoder.ts. */
 import { parentPort } from 'node:worker_threads'
-import codecs from 'dcmjs-codecs'
+import { ConversionError } from '../dicom/wrap/conversion-error.ts'
+import { decodeHere } from './frame-codecs.ts'
 import type { FrameAnswer, FrameRequest } from './frame-decoder.ts'
 
-const { Context, NativeCodecs } = codecs
-const ready = NativeCodecs.initializeAsync({ logCodecsInfo: false, logCodecsTrace: false })
-
-async function decode({ frame, codec, format }: FrameRequest): Promise<FrameAnswer> {
+async function decode({ frame, transferSyntaxUid, format }: FrameRequest): Promise<FrameAnswer> {
   try {
-    await ready
-    const context = new Context({
-      width: format.columns,
-      height: format.rows,
-      bitsAllocated: format.bitsAllocated,
-      bitsStored: format.bitsStored,
-      samplesPerPixel: format.samples,
-      pixelRepresentation: format.signed ? 1 : 0,
-      planarConfiguration: 0,
-      photometricInterpretation: format.photometric,
-      encodedBuffer: frame,
-    })
-    const decoded = NativeCodecs[codec](context, {})
-    const pixels = decoded.getDecodedBuffer()
-    if (pixels === undefined) return { problem: 'no pixels' }
-    return {
-      pixels: new Uint8Array(pixels),
-      photometric: decoded.getPhotometricInterpretation() ?? format.photometric,
-      planar: decoded.getPlanarConfiguration() === 1,
-    }
+    return await decodeHere(frame, transferSyntaxUid, format)
   } catch (thrown) {
-    return { problem: thrown instanceof Error ? thrown.message : `code ${String(thrown)}` } // some throw bare numbers
+    if (!(thrown instanceof ConversionError)) throw thrown
+    return { code: thrown.code, reason: thrown.reason }
   }
 }
 

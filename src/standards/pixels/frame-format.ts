@@ -1,5 +1,5 @@
 import { type DataSet, number } from '../dicom/data-set.ts'
-import type { PixelElement } from '../dicom/pixel-element.ts'
+import { PIXEL_DATA, type PixelShape } from '../dicom/pixel-element.ts'
 
 /** How the samples of a frame are to be understood. PS3.3 section C.7.6.3.1. */
 export interface FrameFormat {
@@ -19,7 +19,7 @@ export interface FrameFormat {
 }
 
 /** Reads the format of an object's frames. What contradicts itself is read as the narrower statement. */
-export function frameFormatOf(dataSet: DataSet, pixel: PixelElement): FrameFormat {
+export function frameFormatOf(dataSet: DataSet, pixel: PixelShape): FrameFormat {
   const { rows, columns, samplesPerPixel: samples, bitsAllocated } = pixel
   const stored = number(dataSet, 0x00280101) ?? bitsAllocated
   const bitsStored = stored >= 1 && stored <= bitsAllocated ? stored : bitsAllocated
@@ -28,7 +28,7 @@ export function frameFormatOf(dataSet: DataSet, pixel: PixelElement): FrameForma
     ...{ rows, columns, samples, bitsAllocated, bitsStored },
     highBit: high >= bitsStored - 1 && high < bitsAllocated ? high : bitsStored - 1,
     signed: number(dataSet, 0x00280103) === 1,
-    float: pixel.tag !== 0x7fe00010,
+    float: pixel.tag !== PIXEL_DATA,
     photometric: pixel.photometricInterpretation,
     planar: number(dataSet, 0x00280006) === 1,
   }

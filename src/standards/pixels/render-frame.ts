@@ -57,7 +57,17 @@ export async function nativeFrame(pictures: Pictures, frame: number, decode: Dec
   if (bytes === undefined) {
     throw new DicomError('dicom.malformed', 'frame', `the bytes of frame ${frame} cannot be told`, 0)
   }
-  if (table.kind === 'native' || transferSyntaxUid === ENCAPSULATED_UNCOMPRESSED) return { bytes, format }
+  return table.kind === 'native' ? { bytes, format } : decodedFrame(bytes, transferSyntaxUid, format, decode)
+}
+
+/** Decodes a compressed frame. @throws what `decode` throws, DicomError for broken RLE */
+export async function decodedFrame(
+  bytes: Uint8Array,
+  transferSyntaxUid: string,
+  format: FrameFormat,
+  decode: DecodeFrame,
+): Promise<NativeFrame> {
+  if (transferSyntaxUid === ENCAPSULATED_UNCOMPRESSED) return { bytes, format }
   if (transferSyntaxUid === RLE_LOSSLESS) {
     const { rows, columns, samples, bitsAllocated } = format
     const pixels = decodeRle(bytes, rows * columns, samples, bitsAllocated / 8)
@@ -84,11 +94,20 @@ export async function renderFrame(
   pictures: Pictures,
   frame: number,
   decode: DecodeFrame,
-  { transform = {}, overlays = true }: RenderOptions = {},
+  options: RenderOptions = {},
 ): Promise<Raster> {
-  const { bytes, format } = await nativeFrame(pictures, frame, decode)
-  const raster = rasterOf(bytes, format, pictures.dataSet, frame, transform)
-  if (overlays) drawOverlays(raster, overlayPlanes(pictures.dataSet, frame))
+  return renderNative(await nativeFrame(pictures, frame, decode), pictures.dataSet, frame, options)
+}
+
+/** The same of a frame that is decoded already. @param dataSet what describes it; its pixels need not be there */
+export function renderNative(
+  { bytes, format }: NativeFrame,
+  dataSet: DataSet,
+  frame: number,
+  { transform = {}, overlays = true }: RenderOptions = {},
+): Raster {
+  const raster = rasterOf(bytes, format, dataSet, frame, transform)
+  if (overlays) drawOverlays(raster, overlayPlanes(dataSet, frame))
   return raster
 }
 
