@@ -50,11 +50,7 @@ export function startJobRunner(queue: JobQueue, options: JobRunnerOptions): JobR
     while (running.size < parallel) {
       const lease = queue.lease(kinds, worker, now(), leaseMs)
       if (lease === undefined) break
-      const run = runOne(lease).finally(() => {
-        running.delete(run)
-        look()
-      })
-      running.add(run)
+      begin(lease)
     }
     if (running.size >= parallel) return
     const due = queue.nextDue()
@@ -67,8 +63,19 @@ export function startJobRunner(queue: JobQueue, options: JobRunnerOptions): JobR
     }
   }
 
-  async function runOne(lease: Lease): Promise<void> {
+  function begin(lease: Lease): void {
+    const run = runOne(lease).then((next) => {
+      running.delete(run)
+      if (next === undefined) look()
+      else begin(next)
+    })
+    running.add(run)
+  }
+
+  /** @returns the next job, when there is one: taken in the commit that finishes this one, for each is a flush */
+  async function runOne(lease: Lease): Promise<Lease | undefined> {
     const { job } = lease
+    const next = () => (stopping.signal.aborted ? undefined : queue.lease(kinds, worker, now(), leaseMs))
     const lost = new AbortController()
     const beat = setInterval(() => {
       if (!queue.extend(lease, now(), leaseMs)) lost.abort()
@@ -78,10 +85,15 @@ export function startJobRunner(queue: JobQueue, options: JobRunnerOptions): JobR
       const handler = handlers[job.kind]
       if (handler === undefined) throw new RangeError(`nothing takes jobs of kind ${job.kind}`)
       const apply = await handler(job, AbortSignal.any([stopping.signal, lost.signal]))
-      queue.complete(lease, now(), apply === undefined ? undefined : { key: `job ${job.id}`, apply })
+      const effect = apply === undefined ? undefined : { key: `job ${job.id}`, apply }
+      return queue.together(() => {
+        queue.complete(lease, now(), effect)
+        return next()
+      })
     } catch (error) {
       queue.fail(lease, error instanceof Error ? error.message : String(error), now())
       onFailure?.(job, error)
+      return undefined
     } finally {
       clearInterval(beat)
     }

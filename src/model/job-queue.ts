@@ -41,6 +41,8 @@ export interface JobQueue {
   enqueue(job: NewJob, now: number): number
   /** The job due longest, or one whose lease ran out; undefined when there is none of these kinds. */
   lease(kinds: readonly string[], worker: string, now: number, leaseMs: number): Lease | undefined
+  /** Several steps that are durable together, or not at all when `fn` throws. */
+  together<T>(fn: () => T): T
   /** @returns false when the job is no longer this worker's: stop */
   extend(lease: Lease, now: number, leaseMs: number): boolean
   /**

@@ -109,6 +109,8 @@ export function createSqliteJobQueue(db: Database): JobQueue {
       })
     },
 
+    together: (fn) => db.transaction(fn),
+
     extend({ job, fence }, now, leaseMs) {
       return db.run(`update job set leased_until = ? where ${MINE}`, now + leaseMs, job.id, fence).changes === 1
     },
