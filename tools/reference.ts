@@ -13,6 +13,7 @@ import { PERMISSIONS, ROLES } from '../src/model/permission.ts'
 import { RULES } from '../src/placement/policy.ts'
 import { ROLE_PERMISSIONS } from '../src/security/roles.ts'
 import { SETTINGS } from '../src/security/site-settings.ts'
+import { fhirPage } from './fhir-page.ts'
 import { httpApiPage } from './http-api-page.ts'
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -279,6 +280,7 @@ export const PAGES: { readonly [path: string]: () => string | Promise<string> } 
   'docs/reference/placement.md': placementPage,
   'docs/reference/rights.md': rightsPage,
   'docs/reference/commands.md': commandsPage,
+  'docs/reference/fhir.md': fhirPage,
   'docs/reference/http-api.md': httpApiPage,
 }
 

@@ -40,12 +40,13 @@ function categories({ metadata }: StoredDocument): (Loose<CodeableConcept> | und
 }
 
 function diagnosticReportOf(
-  { issuers, fhir }: FhirSources,
+  { issuers, fhir, onTheWay }: FhirSources,
   document: StoredDocument,
   { origin }: Pick<Caller, 'origin'>,
 ): DiagnosticReport {
   const { metadata, patientId } = document
   const register = issuers()
+  const stated = onTheWay.documents.stated(document)
   const authors = authorsOf(
     metadata.authors.filter(({ device }) => device === null),
     'author',
@@ -83,8 +84,8 @@ function diagnosticReportOf(
         contentType: document.mediaType,
         language: metadata.language,
         url: `${origin}/fhir/Binary/${document.entryUuid}`,
-        size: document.size,
-        hash: Buffer.from(document.sha1, 'hex').toString('base64'),
+        size: stated?.size,
+        hash: stated === null ? undefined : Buffer.from(stated.sha1, 'hex').toString('base64'),
         title: metadata.title,
         creation: metadata.creationTime,
       },

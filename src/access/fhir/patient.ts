@@ -125,7 +125,7 @@ export const patientKind: ResourceKind = {
   type: 'Patient',
   made: 'derived',
   owner: 'the identity ledger (`index/sqlite/ledger*.ts`)',
-  writable: 'nothing: registrations come by HL7 v2 ADT, decisions by the pages',
+  writable: 'by the feed of PIXm (ITI-104) alone; else registrations come by HL7 v2 ADT, decisions by the pages',
   versions: 'digest of the content; `lastUpdated` of the last decision; no history',
   needs: { read: 'object.read' },
   parameters: [
