@@ -25,7 +25,7 @@ import {
   twelveLeadEcg,
 } from '../fixtures/objects.ts'
 import { plainPdf } from '../fixtures/pdf.ts'
-import { type Answer, type Kept, memoryArchive, partsOf } from './dicomweb-archive.ts'
+import { type Kept, memoryArchive, partsOf } from './dicomweb-archive.ts'
 
 type Archive = Awaited<ReturnType<typeof memoryArchive>>
 
@@ -62,8 +62,6 @@ function oddFrames(): Elements {
 /** Begins and ends as a JPEG code stream does; nothing decodes it. */
 const codeStream = (frame: number): Buffer =>
   Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(frame * 40, frame), Buffer.from([0xff, 0xd9])])
-
-const problemOf = (answer: Answer): string => JSON.parse(answer.body.toString()).code
 
 describe('WADO-RS', () => {
   let archive: Archive
