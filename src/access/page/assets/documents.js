@@ -191,6 +191,10 @@ export async function documentPage(main, place) {
     ask(`${base}/versions`),
     ask('/api/v1/document-values'),
   ])
+  const [titles, lists] = await Promise.all([
+    titlesOf(document),
+    ask(`/api/v1/document-lists?holds=${encodeURIComponent(document.id)}`),
+  ])
   if (!place.current()) return
   const { metadata, status } = document
   const [kind, word] = STATUS[status] ?? ['', status]
@@ -219,11 +223,14 @@ export async function documentPage(main, place) {
         size(document.size),
       ),
       h('a', { class: 'button', href: document.content, download: '' }, 'Download'),
+      may('object.export')
+        ? h('a', { class: 'button', href: `/api/v1/document-package?id=${document.id}`, download: '' }, 'With metadata')
+        : null,
     ),
     h(
       'div',
       { class: 'two' },
-      h('div', {}, view(document), history(versions.items), relations(document)),
+      h('div', {}, view(document), relations(document, titles, lists.items), history(versions.items)),
       h('div', {}, said(document), may('document.write') ? changing(main, place, document, values) : null),
     ),
   )
@@ -333,22 +340,31 @@ const RELATIONS = {
   face: ['Other face of', 'Other face'],
 }
 
-function relations({ relations: mine, relatedBy }) {
+/** Titles of documents it hangs together with; what is no document, or not for this caller, has none. */
+async function titlesOf({ relations: mine, relatedBy }) {
+  const ids = [...new Set([...mine.map(({ to }) => to), ...relatedBy.map(({ from }) => from)])].slice(0, 50)
+  const told = await Promise.allSettled(ids.map((id) => ask(`/api/v1/documents/${encodeURIComponent(id)}`)))
+  return new Map(
+    told.flatMap(({ status, value }, i) => (status === 'fulfilled' ? [[ids[i], value.metadata.title ?? '']] : [])),
+  )
+}
+
+function relations({ relations: mine, relatedBy }, titles, lists) {
   const rows = [
     ...mine.map(({ kind, to }) => [RELATIONS[kind]?.[0] ?? kind, to]),
     ...relatedBy.map(({ kind, from }) => [RELATIONS[kind]?.[1] ?? kind, from]),
-  ]
-  if (rows.length === 0) return null
-  return h(
-    'section',
-    { class: 'card' },
-    h('h2', {}, 'Related'),
-    h(
-      'dl',
-      { class: 'facts' },
-      facts(rows.map(([title, id]) => [title, h('a', { class: 'mono', href: `#/object/${id}` }, id)])),
-    ),
-  )
+  ].map(([title, id]) => [
+    title,
+    titles.has(id)
+      ? h('a', { href: `#/document/${id}` }, titles.get(id) || id)
+      : h('a', { class: 'mono', href: `#/object/${id}` }, id),
+  ])
+  const held = lists.map(({ kind, title, time: since, items }) => [
+    kind === 'folder' ? 'In the folder' : 'Sent with',
+    `${title ?? (kind === 'folder' ? 'without a title' : time(since))} (${items.length})`,
+  ])
+  if (rows.length + held.length === 0) return null
+  return h('section', { class: 'card' }, h('h2', {}, 'Related'), h('dl', { class: 'facts' }, facts([...rows, ...held])))
 }
 
 const CHOICES = ['typeCode', 'classCode', 'practiceSetting', 'facilityType', 'confidentiality']
