@@ -9,6 +9,8 @@ export interface Line {
   readonly text?: string
   readonly note?: string
   readonly progress?: Progress
+  /** What the columns of the lines behind it are: for a person at a terminal, never in a pipe. */
+  readonly heading?: string
 }
 
 /** How far a long command is; shown on a terminal only. */

@@ -27,6 +27,7 @@ export class Terminal {
 
   readonly emit: Emit = (line: Line) => {
     if (line.progress !== undefined) this.#progress(line.progress)
+    if (line.heading !== undefined && !this.#json && this.#out.isTTY) return this.#write(this.#out, plain(line.heading))
     if (line.note !== undefined) this.#write(this.#error, plain(line.note))
     if (this.#json) {
       if (line.json !== undefined) return this.#write(this.#out, JSON.stringify(line.json))

@@ -96,6 +96,27 @@ export function patientRoutes({ patients, pageMax }: PatientServices): readonly 
     }
   }
 
+  /** Corrects what the path names. */
+  function correction(
+    url: string,
+    summary: string,
+    scopeOf: (asked: Asked) => Promise<Parameters<PatientDesk['correct']>[0]>,
+  ): Route {
+    return {
+      method: 'POST',
+      url,
+      standard: `${STANDARD}; PS3.3 section C.12.1.1.9`,
+      needs: 'identity.decide',
+      body: 'json',
+      describes: { summary, request: jsonSchema(correcting), response: listOf(ENTRY), example: CORRECTION },
+      async handle(asked) {
+        const scope = await scopeOf(asked)
+        const { changes, reason: why } = bodyAsked(asked, correcting)
+        return listAnswer(await patients.correct(scope, changes, byOf(asked, why)), null)
+      },
+    }
+  }
+
   return [
     {
       method: 'GET',
@@ -147,43 +168,16 @@ export function patientRoutes({ patients, pageMax }: PatientServices): readonly 
       naming,
       (patient, { name }, by) => patients.fixName(patient, name, by),
     ),
-    {
-      method: 'POST',
-      url: '/api/v1/objects/:any/correct',
-      standard: 'Diptych pages; PS3.3 section C.12.1.1.9',
-      needs: 'identity.decide',
-      body: 'json',
-      describes: {
-        response: listOf(ENTRY),
-        example: CORRECTION,
-        summary: 'Corrects attributes of one object, by any of its identifiers.',
-        request: jsonSchema(correcting),
-      },
-      async handle(asked) {
-        const scope = await patients.scopeOf(pathParameter(asked, 'any'), asked.visibility)
-        const { changes, reason: why } = bodyAsked(asked, correcting)
-        return listAnswer(await patients.correct(scope, changes, byOf(asked, why)), null)
-      },
-    },
-    {
-      method: 'POST',
-      url: '/api/v1/studies/:study/correct',
-      standard: 'Diptych pages; PS3.3 section C.12.1.1.9',
-      needs: 'identity.decide',
-      body: 'json',
-      describes: {
-        response: listOf(ENTRY),
-        example: CORRECTION,
-        summary: 'Corrects attributes of all objects of a study.',
-        request: jsonSchema(correcting),
-      },
-      async handle(asked) {
-        const studyInstanceUID = pathParameter(asked, 'study')
-        await patients.mustBeKept(studyInstanceUID, asked.visibility)
-        const { changes, reason: why } = bodyAsked(asked, correcting)
-        return listAnswer(await patients.correct({ studyInstanceUID }, changes, byOf(asked, why)), null)
-      },
-    },
+    correction(
+      '/api/v1/objects/:any/correct',
+      'Corrects attributes of one object, by any of its identifiers.',
+      (asked) => patients.scopeOf(pathParameter(asked, 'any'), asked.visibility),
+    ),
+    correction('/api/v1/studies/:study/correct', 'Corrects attributes of all objects of a study.', async (asked) => {
+      const studyInstanceUID = pathParameter(asked, 'study')
+      await patients.mustBeKept(studyInstanceUID, asked.visibility)
+      return { studyInstanceUID }
+    }),
     {
       method: 'GET',
       url: '/api/v1/ledger',

@@ -37,6 +37,7 @@ export const importWorklistCommand: ArchiveCommand = {
       const limit = wholeNumber(given, 'limit', 100, 1)
       let shown = 0
       for await (const item of paged(limit, (page) => imports.list({ state, ...page }))) {
+        if (shown === 0) await emit({ heading: 'NUMBER  STATE  NAME, BIRTH DATE, NUMBER  CANDIDATES: WHY' })
         await emit({ json: item, text: shortText(item) })
         shown += 1
       }

@@ -24,6 +24,7 @@ export const jobsCommand: ArchiveCommand = {
       limit: wholeNumber(given, 'limit', 100, 1),
       ...(kind === undefined ? {} : { kind }),
     })
+    if (items.length > 0) await emit({ heading: `ID  ${'KIND'.padEnd(16)} ${'STATE'.padEnd(8)} TRIES  SUBJECT  ERROR` })
     for (const job of items) {
       const { id, kind: what, subject, attempts, error } = job
       const failure = error === null ? '' : `  ${error}`

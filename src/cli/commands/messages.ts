@@ -37,6 +37,7 @@ export const messagesCommand: ArchiveCommand = {
       }
       let shown = 0
       for await (const record of paged(limit, (page) => messages.messages({ ...filter, ...page }))) {
+        if (shown === 0) await emit({ heading: HEADING })
         await emit({ json: record, text: shortText(record) })
         shown += 1
       }
@@ -61,6 +62,8 @@ function chosen<Name extends string>(name: Name, value: string | undefined): { r
   if (value !== undefined) made[name] = value
   return made
 }
+
+const HEADING = `  NUMBER  ARRIVED${' '.repeat(17)}  ANSWER  TYPE  SENDER  CONTROL ID  ERROR`
 
 function shortText(record: MessageRecord): string {
   const { id, time, type, application, facility, controlId, acknowledgement, error } = record

@@ -1,6 +1,7 @@
 import { ArchiveError } from '#errors.ts'
 import type { Originator } from '#model/settings.ts'
 import { type ArchiveCommand, action, type Given, operand, text, texts, UsageError } from '../command.ts'
+import { flagValues } from '../flag-values.ts'
 import { jsonFile } from '../json-file.ts'
 
 export const originatorCommand: ArchiveCommand = {
@@ -45,6 +46,8 @@ export const originatorCommand: ArchiveCommand = {
   async run({ settings }, given, emit) {
     const what = action(given, ['add', 'list', 'show', 'remove'])
     if (what === 'list') {
+      const heading = `${'NAME'.padEnd(24)} ${'KIND'.padEnd(12)} ${'TRUST'.padEnd(10)} ISSUER, ATTESTATION`
+      if (settings.originators().length > 0) await emit({ heading })
       for (const originator of settings.originators()) await emit({ json: originator, text: shortText(originator) })
       return 0
     }
@@ -86,15 +89,7 @@ const MANY = {
 } as const
 
 function fromFlags(given: Given): { readonly [key: string]: unknown } {
-  const asked: { [key: string]: unknown } = {}
-  for (const [flag, key] of Object.entries(SINGLE)) {
-    const value = text(given, flag)
-    if (value !== undefined) asked[key] = value
-  }
-  for (const [flag, key] of Object.entries(MANY)) {
-    const values = texts(given, flag)
-    if (values.length > 0) asked[key] = values
-  }
+  const asked = flagValues(given, SINGLE, MANY)
   for (const [flag, key] of [
     ['rule', 'rules'],
     ['z-segment', 'zSegments'],

@@ -35,6 +35,7 @@ export const patientCommand: ArchiveCommand = {
       const [name, identifier] = [text(given, 'name'), text(given, 'identifier')]
       const asked = { ...(name === undefined ? {} : { name }), ...(identifier === undefined ? {} : { identifier }) }
       const { items } = await reader.patients({ ...asked, limit: Math.min(limit, 1000) }, EVERYTHING)
+      if (items.length > 0) await emit({ heading: 'ID  NUMBER (ISSUER)  NAME  STUDIES' })
       for (const row of items) {
         const { id, issuer, identifier: number, studies } = row
         await emit({
@@ -52,6 +53,7 @@ export const patientCommand: ArchiveCommand = {
     if (what === 'history') {
       const key = given.positionals[1] === undefined ? undefined : keyOf(first())
       const { items } = desk.entries({ limit, ...(key === undefined ? {} : { patient: key }) })
+      if (items.length > 0) await emit({ heading: 'ENTRY    TIME  DECISION, BY WHOM, RULE: REASON' })
       for (const entry of items) await emit({ json: entry, text: entryText(entry) })
       if (items.length === 0) await emit({ note: 'Nothing was decided.' })
       return 0

@@ -1,6 +1,7 @@
 import { ArchiveError } from '#errors.ts'
 import { PEER_RIGHTS, type Peer } from '#model/peer.ts'
-import { type Flag, type Given, isSet, operand, text, texts, UsageError } from '../command.ts'
+import { type Flag, type Given, isSet, operand, text, UsageError } from '../command.ts'
+import { flagValues } from '../flag-values.ts'
 import { jsonFile } from '../json-file.ts'
 import type { PeerAction } from './peer-action.ts'
 
@@ -100,20 +101,12 @@ const MANY = {
 } as const
 
 function fromFlags(given: Given): { readonly [key: string]: unknown } {
-  const asked: { [key: string]: unknown } = {}
-  for (const [flag, key] of Object.entries(SINGLE)) {
-    const value = text(given, flag)
-    if (value !== undefined) asked[key] = value
-  }
+  const asked = flagValues(given, SINGLE, MANY)
   for (const [flag, key] of Object.entries(NUMBERS)) {
     const value = text(given, flag)
     if (value === undefined) continue
     if (!/^\d{1,9}$/.test(value)) throw new UsageError(`--${flag} wants a whole number, not ${value}`)
     asked[key] = Number(value)
-  }
-  for (const [flag, key] of Object.entries(MANY)) {
-    const values = texts(given, flag)
-    if (values.length > 0) asked[key] = values
   }
   const allow = text(given, 'allow')
   if (allow !== undefined) asked['allow'] = allow.split(',').map((right) => right.trim())

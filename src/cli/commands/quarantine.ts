@@ -37,6 +37,7 @@ export const quarantineCommand: ArchiveCommand = {
         ...(sopInstanceUid === undefined ? {} : { sopInstanceUid }),
       }
       for await (const item of paged(limit, (page) => desk.list({ ...filter, ...page }))) {
+        if (shown === 0) await emit({ heading: HEADING })
         await emit({ json: item, text: shortText(item) })
         shown += 1
       }
@@ -78,6 +79,8 @@ async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
     throw error
   }
 }
+
+const HEADING = `NUMBER  ARRIVED${' '.repeat(17)}  DOOR       SIZE  RULES`
 
 function shortText(item: QuarantineItem): string {
   const rules = [...new Set(item.findings.map(({ rule }) => rule))].join(' ')

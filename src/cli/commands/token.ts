@@ -75,7 +75,11 @@ export const tokenCommand: ArchiveCommand = {
         return 0
       }
       case 'list': {
-        for (const token of tokens.list()) {
+        const all = tokens.list()
+        const width = all[0]?.id.length ?? 0
+        const heading = `${'ID'.padEnd(width)}  ${'ROLE'.padEnd(13)} ${'STATE'.padEnd(8)} EXPIRES  NAME`
+        if (all.length > 0) await emit({ heading })
+        for (const token of all) {
           const { id, role, state, name, expiresAt } = token
           await emit({
             json: token,

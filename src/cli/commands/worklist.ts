@@ -39,6 +39,7 @@ export const worklistCommand: ArchiveCommand = {
     )
     const limit = wholeNumber(given, 'limit', 100, 1)
     const { items } = ledger.orders({ ...filter, limit, ...(status === undefined ? {} : { status }) })
+    if (items.length > 0) await emit({ heading: 'START  NUMBER (ISSUER)  NAME  MODALITY  ACCESSION  STATUS  WHAT' })
     for (const order of items) {
       const [step] = order.steps
       const when = `${step?.startDate ?? '-'} ${step?.startTime ?? ''}`.trim()
