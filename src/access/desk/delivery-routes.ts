@@ -117,7 +117,11 @@ export function deliveryRoutes({ deliveries, desk, pageMax }: DeliveryServices):
       standard,
       needs: 'document.write',
       body: 'json',
-      describes: { summary: 'Tells the present state of its document again.', request: jsonSchema(reasoned) },
+      describes: {
+        example: { reason: 'restored from an older backup there' },
+        summary: 'Tells the present state of its document again.',
+        request: jsonSchema(reasoned),
+      },
       async handle(asked) {
         const { reason: why } = bodyAsked(asked, reasoned)
         return desk.resend(pathParameter(asked, 'id'), byOf(asked, why))
@@ -130,6 +134,7 @@ export function deliveryRoutes({ deliveries, desk, pageMax }: DeliveryServices):
       needs: 'document.write',
       body: 'json',
       describes: {
+        example: { destination: 'HIS', reason: 'their register was restored' },
         summary: 'Tells systems that hold what is superseded or withdrawn: of one document, one destination, or all.',
         request: jsonSchema(levelling),
       },

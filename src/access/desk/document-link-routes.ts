@@ -4,7 +4,7 @@ import { ArchiveError } from '#errors.ts'
 import type { DocumentList, RelationKind, StoredDocument } from '#model/document.ts'
 import type { DocumentDecision, DocumentDesk, DocumentReader } from '#model/document-desk.ts'
 import type { Asked, Route } from '#model/route.ts'
-import { bodyAsked, jsonSchema, listAnswer, pathParameter } from './ask.ts'
+import { bodyAsked, jsonSchema, listAnswer, pathParameter, reason } from './ask.ts'
 import { documentView } from './document-view.ts'
 
 export interface LinkServices {
@@ -16,7 +16,6 @@ const STANDARD = 'Diptych pages; ITI TF-3 sections 4.2.2 and 4.2.3'
 const KINDS = ['replaces', 'appends', 'transforms', 'transform-replaces', 'signs', 'rendition'] as const
 const ITEMS_MAX = 10_000
 
-const reason = z.string('a reason is required').trim().min(1, 'a reason is required').max(2000)
 const identifier = z.string().trim().min(1).max(256)
 const relating = z.strictObject({ kind: z.enum(KINDS), to: identifier, reason })
 const code = z.strictObject({
@@ -132,6 +131,7 @@ export function documentLinkRoutes({ documents, desk }: LinkServices): readonly 
       needs: 'document.write',
       body: 'json',
       describes: {
+        example: { kind: 'appends', to: '2.25.1', reason: 'the second part' },
         summary: 'Says how a document relates to another of the same patient; what it replaces is superseded.',
         request: jsonSchema(relating),
       },
@@ -144,6 +144,7 @@ export function documentLinkRoutes({ documents, desk }: LinkServices): readonly 
       needs: 'document.write',
       body: 'json',
       describes: {
+        example: { kind: 'appends', to: '2.25.1', reason: 'the second part' },
         summary: 'Takes a relation back; what nothing replaces any more is current again.',
         request: jsonSchema(relating),
       },
@@ -155,7 +156,11 @@ export function documentLinkRoutes({ documents, desk }: LinkServices): readonly 
       standard: STANDARD,
       needs: 'document.write',
       body: 'json',
-      describes: { summary: 'Makes a folder of documents of one patient.', request: jsonSchema(making) },
+      describes: {
+        example: { title: 'Knee', items: ['2.25.1'] },
+        summary: 'Makes a folder of documents of one patient.',
+        request: jsonSchema(making),
+      },
       async handle(asked, reply) {
         const { items: given, codes, reason: why, ...said } = bodyAsked(asked, making)
         const all = await members(asked, given)
@@ -212,6 +217,7 @@ export function documentLinkRoutes({ documents, desk }: LinkServices): readonly 
       needs: 'document.write',
       body: 'json',
       describes: {
+        example: { title: 'Knee, left', reason: 'the other side' },
         summary: 'Changes a folder: its title, what lies in it, whether it is withdrawn.',
         request: jsonSchema(changing),
       },

@@ -69,6 +69,7 @@ export function restrictionRoutes({ restrictions, desk, pageMax }: RestrictionSe
       needs: 'identity.decide',
       body: 'json',
       describes: {
+        example: { patient: { issuer: 'HOSPITAL', id: 'P100' }, kind: 'restricted', reason: 'asked for it' },
         summary: 'Restricts the record of a patient: restricted, very-restricted, consent-denied, or vip (watched).',
         request: jsonSchema(restricting),
       },
@@ -83,7 +84,11 @@ export function restrictionRoutes({ restrictions, desk, pageMax }: RestrictionSe
       standard: STANDARD,
       needs: 'identity.decide',
       body: 'json',
-      describes: { summary: 'Ends a restriction; it stays listed as ended.', request: jsonSchema(reasoned) },
+      describes: {
+        example: { reason: 'the patient agrees again' },
+        summary: 'Ends a restriction; it stays listed as ended.',
+        request: jsonSchema(reasoned),
+      },
       handle: (asked) =>
         desk.end(pathParameter(asked, 'id'), bodyAsked(asked, reasoned).reason, asked.subject.name, asked.address),
     },
@@ -115,6 +120,7 @@ export function restrictionRoutes({ restrictions, desk, pageMax }: RestrictionSe
       needs: 'object.read',
       body: 'json',
       describes: {
+        example: { patient: { issuer: 'HOSPITAL', id: 'P100' }, reason: 'unconscious in the emergency room' },
         summary: `Opens a restricted record in an emergency, for ${MINUTES} minutes or as asked: told as an alert.`,
         request: jsonSchema(breaking),
       },
@@ -134,7 +140,7 @@ export function restrictionRoutes({ restrictions, desk, pageMax }: RestrictionSe
       standard: STANDARD,
       needs: 'object.read',
       body: 'json',
-      describes: { summary: 'Closes a record again that this caller opened.' },
+      describes: { example: {}, summary: 'Closes a record again that this caller opened.' },
       async handle(asked) {
         const id = pathParameter(asked, 'id')
         const [glass] = restrictions.glasses({ id, limit: 1 })
