@@ -92,7 +92,8 @@ export function startJobRunner(queue: JobQueue, options: JobRunnerOptions): JobR
       })
     } catch (error) {
       queue.fail(lease, error instanceof Error ? error.message : String(error), now())
-      onFailure?.(job, error)
+      // Told to stop it stopped: it runs again at the next start.
+      if (!stopping.signal.aborted) onFailure?.(job, error)
       return undefined
     } finally {
       clearInterval(beat)

@@ -26,6 +26,10 @@ const TYPES = [
   'OMI^O23',
   'OMG^O19',
   'ORU^R01',
+  'MDM^T02',
+  'MDM^T06',
+  'MDM^T10',
+  'MDM^T11',
   'ACK',
 ]
 const PIECES = [
@@ -53,8 +57,13 @@ const PIECES = [
   'S',
   '&&&&',
   '^^^^^^^^^',
+  'ED',
+  'TX',
+  'F',
+  'a^application^pdf^Base64^JVBERi0=',
+  'a^^^Hex^4D5A',
 ]
-const NAMES = ['PID', 'PV1', 'MRG', 'ORC', 'OBR', 'TQ1', 'IPC', 'ZDS', 'ZXX', 'OBX', 'NTE', 'EVN', 'MSH', 'pid', 'PI']
+const NAMES = ['PID', 'PV1', 'MRG', 'ORC', 'OBR', 'TQ1', 'IPC', 'ZDS', 'ZXX', 'OBX', 'NTE', 'TXA', 'EVN', 'MSH', 'pid', 'PI']
 const SETS = [
   '',
   'UNICODE UTF-8',

@@ -190,8 +190,11 @@ test('what is taken back is found by no words, no list and no FHIR search that a
     (await json<{ items: unknown[] }>('/api/v1/documents?text=Quaternionic&limit=10')).items.length
   for (let i = 0; i < 100 && (await words()) === 0; i++) await new Promise((resolve) => setTimeout(resolve, 50))
   assert.equal(await words(), 1)
+  const search = async () => (await json<{ items: unknown[] }>('/api/v1/text-search?q=Quaternionic')).items.length
+  assert.equal(await search(), 1)
   assert.equal(await ask(mdm('T11', txa('W1'))), 'AA')
   assert.equal(await words(), 0)
+  assert.equal(await search(), 0)
   const [gone] = await versions('W1')
   const found = await json<{ entry?: { resource: { status: string } }[] }>(
     `/fhir/DocumentReference?identifier=${encodeURIComponent(gone?.uniqueId ?? '')}`,
@@ -200,6 +203,37 @@ test('what is taken back is found by no words, no list and no FHIR search that a
     found.entry?.map(({ resource }) => resource.status),
     ['entered-in-error'],
   )
+})
+
+// What left as DICOM for the sake of the images must not outlive the report it was made of.
+test('a PDF of a study with images is shown with them, and goes from there when it is taken back', async () => {
+  assert.equal((await runCommand(['demo', '--data', dataDirectory])).status, 0)
+  type Json = { readonly [tag: string]: { readonly Value?: readonly string[] } }
+  const dicom = async (path: string) => json<readonly Json[]>(`/dicom-web/${path}`)
+  const studies = await dicom('studies?ModalitiesInStudy=CT&includefield=00100021')
+  const value = (tag: string) => studies[0]?.[tag]?.Value?.[0] ?? ''
+  const uid = value('0020000D')
+  const reports = async () =>
+    (await dicom(`studies/${uid}/series`)).filter((series) => series['00080060']?.Value?.[0] === 'DOC').length
+  const until = async (count: number) => {
+    for (let i = 0; i < 200 && (await reports()) !== count; i++) await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.equal(await reports(), count)
+  }
+  const before = await reports()
+  const who = `PID|1||${value('00100020')}^^^${value('00100021')}^MR`
+  const study = `OBX|1|ST|113014^DICOM Study^DCM||${uid}||||||F`
+  const first = [who, obr('F', 'F', '20260301120000'), study, embedded(plainPdf(['Beside the images']))]
+  assert.equal(await ask(message('ORU^R01', first)), 'AA')
+  await until(before + 1)
+  const second = [who, obr('F', 'C', '20260301130000'), study, embedded(plainPdf(['Corrected']))]
+  assert.equal(await ask(message('ORU^R01', second)), 'AA')
+  const [old, current] = await versions('FF')
+  assert.deepEqual([old?.status, current?.status], ['superseded', 'current'])
+  await until(before + 1)
+  assert.equal(await ask(message('ORU^R01', [who, obr('F', 'X', '20260301140000')])), 'AA')
+  await until(before)
+  const found = await json<{ entry?: { resource: { status: string } }[] }>('/fhir/DiagnosticReport?_count=200')
+  assert.ok(found.entry?.some(({ resource }) => resource.status === 'entered-in-error'))
 })
 
 test('structured results are a text; pointers are recorded and not fetched', async () => {

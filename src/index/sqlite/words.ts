@@ -128,7 +128,7 @@ export function createWordsReader(db: Database): WordsReader {
        left join patient dp on dp.key = d.patient left join patient dsp on dsp.key = dp.survivor
        left join series r on d.key is null and r.key = o.instance / ${SLOTS} left join study s on s.key = r.study
        left join patient sp on sp.key = s.owner left join patient ssp on ssp.key = sp.survivor
-       where ${where.sql} and o.state = 0
+       where ${where.sql} and o.state = 0 and (d.key is null or d.status = 0)
          and case when d.key is not null then (${documents.sql}) when s.key is not null then (${images.sql}) else 0 end
        order by words.rowid desc limit ?`,
       ...params,

@@ -38,7 +38,7 @@ export function reportText(parts: readonly ReportPart[], delimiters: Delimiters)
         continue
       }
       const text = textOf(segment, delimiters)
-      if (name !== '' && name !== heading && name !== title) {
+      if (text !== '' && name !== '' && name !== heading && name !== title) {
         if (lines.length > 0) lines.push('')
         lines.push(name)
         heading = name
