@@ -1,7 +1,11 @@
 /** The document panel over HTTP: its door and its desk, put together on the main thread. */
+
+import { captureLinkRoutes } from '#access/desk/capture-link-routes.ts'
 import { documentLinkRoutes } from '#access/desk/document-link-routes.ts'
 import { documentPackageRoute } from '#access/desk/document-package-route.ts'
 import { documentRoutes } from '#access/desk/document-routes.ts'
+import { captureDoor } from '#arrival/capture-door.ts'
+import { captureLinkDoor } from '#arrival/capture-link-door.ts'
 import { documentDoor } from '#arrival/document-door.ts'
 import type { DocumentImport } from '#arrival/media-import-documents.ts'
 import type { Route } from '#model/route.ts'
@@ -28,6 +32,12 @@ export function siteValues(archive: Pick<Archive, 'settings'>): () => { sets: Va
 export function serveDocuments(archive: Archive): readonly Route[] {
   const { config, reader, documents, documentDesk, ledger, onTheWay, faceDesk } = archive
   const values = siteValues(archive)
+  const door = {
+    desk: documentDesk,
+    spoolDirectory: archive.spoolDirectory,
+    spool: { bytesMax: config.limits.objectSize, reserveBytes: reserveBytes(config, archive.dataDirectory) },
+    values: () => values().table,
+  }
   return [
     ...documentRoutes({
       ...{
@@ -48,11 +58,13 @@ export function serveDocuments(archive: Archive): readonly Route[] {
       patientIds: (id, issuer) => reader.patientIds(id, issuer),
       leaving: (visibility, signal) => documentLeaving(archive, visibility, signal),
     }),
-    documentDoor({
-      desk: documentDesk,
-      spoolDirectory: archive.spoolDirectory,
-      spool: { bytesMax: config.limits.objectSize, reserveBytes: reserveBytes(config, archive.dataDirectory) },
-      values: () => values().table,
+    documentDoor(door),
+    captureDoor(door),
+    ...captureLinkRoutes(archive.captureLinks),
+    ...captureLinkDoor({
+      ...door,
+      links: archive.captureLinks,
+      siteName: () => archive.settings.get('site.name'),
     }),
   ]
 }

@@ -53,6 +53,7 @@ import { openJournal } from '#storage/journal.ts'
 import { openKeyRing } from '#storage/key-ring.ts'
 import { clearSpool, openSpooled } from '#storage/spool.ts'
 import type { WriterStatus } from './app.ts'
+import { createCaptureLinkDesk } from './app-captures.ts'
 import { createDocuments } from './app-documents.ts'
 import { openMessageDesk, siteTerms } from './app-hl7.ts'
 import { createLeaving } from './app-leaving.ts'
@@ -337,6 +338,7 @@ async function start({ dataDirectory, config }: WriterOptions): Promise<{ readon
     deletions,
     identity,
     documents: documents.desk,
+    captureLinks: createCaptureLinkDesk(db, (events) => securityWriter.appendAudit(events)),
     leaving: leaving.desk,
     faces: leaving.faces,
     imports: reconciliation.imports,

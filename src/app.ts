@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import type { Config } from '#config.ts'
 import { type AuditSent, createAuditSent, type createAuditSentWriter } from '#index/sqlite/audit-sent.ts'
+import { createCaptureLinkReader } from '#index/sqlite/capture-link-store.ts'
 import { type Database, openDatabase } from '#index/sqlite/database.ts'
 import { createDeliveryStore } from '#index/sqlite/delivery-store.ts'
 import { createDocumentReader } from '#index/sqlite/document-reader.ts'
@@ -19,6 +20,7 @@ import { createRestrictionStore } from '#index/sqlite/restriction-store.ts'
 import { sqliteSecurityReader } from '#index/sqlite/security-store.ts'
 import { createSurveyStore } from '#index/sqlite/survey-store.ts'
 import type { ArchiveReader } from '#model/archive-index.ts'
+import type { CaptureLinkWriter } from '#model/capture-link.ts'
 import type { DeliveryDesk, DeliveryReader } from '#model/delivery.ts'
 import type { DocumentDesk, DocumentReader } from '#model/document-desk.ts'
 import type { FhirDerivedReader } from '#model/fhir-derived.ts'
@@ -36,6 +38,7 @@ import type { SurveyDesk, SurveyReader } from '#model/survey.ts'
 import type { FaceDesk } from '#operations/keep-face.ts'
 import { Accounts } from '#security/accounts.ts'
 import { Auditor } from '#security/audit.ts'
+import { CaptureLinks } from '#security/capture-links.ts'
 import { Peers } from '#security/peers.ts'
 import type { SecurityReader, SecurityWriter } from '#security/ports.ts'
 import { loudness } from '#security/restrictions.ts'
@@ -111,6 +114,8 @@ export interface Archive {
   readonly leavingDesk: LeavingDesk
   readonly faceDesk: FaceDesk
   readonly onTheWay: OnTheWay
+  /** Links by which patients send photographs. */
+  readonly captureLinks: CaptureLinks
   readonly reader: ArchiveReader
   readonly segments: SegmentReader
   readonly security: SecurityReader
@@ -207,6 +212,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       leavingDesk,
       faceDesk: caller.service<FaceDesk>('faces'),
       onTheWay,
+      captureLinks: new CaptureLinks(createCaptureLinkReader(db), caller.service<CaptureLinkWriter>('captureLinks')),
       reader,
       segments,
       security,

@@ -16,6 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'main.ts',
     'cli',
     'app.ts',
+    'app-captures.ts',
     'app-documents.ts',
     'app-document-export.ts',
     'app-document-routes.ts',

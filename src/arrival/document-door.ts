@@ -189,7 +189,7 @@ function json(bytes: Buffer): unknown {
 }
 
 /** 201 with what was kept; 200 when all of it was here before; else why nothing was kept. */
-function answer(reply: FastifyReply, receipt: SubmissionReceipt): FastifyReply {
+export function answer(reply: FastifyReply, receipt: SubmissionReceipt): FastifyReply {
   if (receipt.is === 'kept') {
     const items = receipt.documents.map(({ label, document, duplicate, receipt: told }) => ({
       ...{ label, id: document.objectId, uniqueId: document.uniqueId, entryUuid: document.entryUuid },

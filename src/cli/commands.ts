@@ -1,6 +1,7 @@
 import type { ArchiveCommand, Command } from './command.ts'
 import { auditCommand } from './commands/audit.ts'
 import { backupCommand, restoreCommand } from './commands/backup.ts'
+import { captureLinkCommand } from './commands/capture-link.ts'
 import { deleteCommand } from './commands/delete.ts'
 import { deliveryCommand } from './commands/delivery.ts'
 import { demoCommand } from './commands/demo.ts'
@@ -48,6 +49,7 @@ export const archiveCommands: readonly ArchiveCommand[] = [
   breakGlassCommand,
   userCommand,
   tokenCommand,
+  captureLinkCommand,
   settingsCommand,
   jobsCommand,
   auditCommand,

@@ -55,7 +55,7 @@ test('every route of every door answers each kind of caller as the matrix says',
 test('what needs nothing is pages, their assets, sign-in, set-up, health and the OpenAPI document', async () => {
   const open = (await routesServed()).filter(({ needs }) => needs === 'public').map(({ url }) => url)
   const expected =
-    /^\/($|[a-z-]+$|[a-z-]+\.[a-z]+$|page\/[a-z-]+\.[a-z]+$|health\/|fhir\/\.well-known\/smart-configuration$|api\/v1\/(session|setup|openapi\.json)$)/
+    /^\/($|[a-z-]+$|[a-z-]+\.[a-z]+$|page\/[a-z-]+\.[a-z]+$|capture\/:secret$|health\/|fhir\/\.well-known\/smart-configuration$|api\/v1\/(session|setup|openapi\.json)$)/
   assert.deepEqual(
     open.filter((url) => !expected.test(url)),
     [],
