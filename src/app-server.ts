@@ -100,6 +100,7 @@ export async function serve(archive: Archive, { open, log }: ServeOptions): Prom
       auditTrail: security,
       imports: archive.imports,
       reconciliationOf: archive.reconciliationOf,
+      holdingsOf: (objectId) => archive.deliveries.holdings({ objectId, limit: 100 }),
       placementOf: (objectId) => archive.placementDecisions.ofObject(objectId),
       pageMax: config.limits.queryResults,
     }),

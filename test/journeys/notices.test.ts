@@ -120,6 +120,13 @@ test('new, replaced, withdrawn: told in their order, with the document, and prov
     ['withdrawn acknowledged AA said', 'replaced acknowledged AA said', 'kept acknowledged AA said'],
   )
   assert.deepEqual(await list('deliveries/holdings?behind=true'), [])
+  const kept = told.find(({ event }) => event === 'kept')
+  const provenance = await fetch(`${server.url}/api/v1/objects/${kept?.objectId}/provenance`)
+  const { heldBy } = (await provenance.json()) as { heldBy: { destination: string; state: string }[] }
+  assert.deepEqual(
+    heldBy.map(({ destination, state }) => [destination, state]),
+    [['pacs', 'acknowledged']],
+  )
 })
 
 test('rules choose by type, department and state; a preliminary report can wait', async () => {

@@ -40,7 +40,7 @@ const PROVENANCE = {
         'findings',
         'changes',
       ],
-      ...['reconciliation', 'scan'],
+      ...['reconciliation', 'scan', 'heldBy'],
     ].map((name) => [name, {}]),
   ),
 }
@@ -48,7 +48,8 @@ const PROVENANCE = {
 /** Arrivals, objects, patients. */
 export function archiveRoutes(services: DeskServices): readonly Route[] {
   const { archive, overlayChanges, placementOf, reconciliationOf, pageMax } = services
-  const documents = services.documents === undefined ? undefined : documentObjects(services.documents, archive)
+  const documents =
+    services.documents === undefined ? undefined : documentObjects(services.documents, archive, services.holdingsOf)
   const standard = 'Diptych pages'
   const arrivalFilters = ['sha256', 'sopInstanceUid', 'verdict', 'since'] as const
 

@@ -1,4 +1,5 @@
 import type { ArchiveReader } from '#model/archive-index.ts'
+import type { Holding } from '#model/delivery.ts'
 import type { StoredDocument } from '#model/document.ts'
 import type { DocumentReader } from '#model/document-desk.ts'
 import type { Asked } from '#model/route.ts'
@@ -36,6 +37,7 @@ const CURRENT = ['current'] as const
 export function documentObjects(
   documents: DocumentReader,
   archive: Pick<ArchiveReader, 'arrivalsOf'>,
+  heldBy: (objectId: string) => readonly Holding[] = () => [],
 ): DocumentObjects {
   return {
     async find(asked, identifier) {
@@ -57,6 +59,7 @@ export function documentObjects(
         verdict: first?.verdict ?? 'accept',
         findings: first?.findings ?? [],
         changes: [],
+        heldBy: heldBy(objectId).map(({ objectId: _, ...held }) => held),
         reconciliation: null,
         scan: first?.scan ?? { status: 'not-scanned', engine: null, signatures: null, coverage: null },
       }

@@ -1,5 +1,6 @@
 import type { ArchiveReader } from '#model/archive-index.ts'
 import type { Change, StoredInstance } from '#model/archive-object.ts'
+import type { Holding } from '#model/delivery.ts'
 import type { DocumentReader } from '#model/document-desk.ts'
 import type { QuarantineDesk } from '#model/intake.ts'
 import type { PlacementDecision } from '#model/placement.ts'
@@ -51,6 +52,8 @@ export interface DeskServices {
   readonly reconciliationOf?: (studyInstanceUID: string) => StudyReconciliation | undefined
   /** Placement decisions about an object, newest first; absent: nobody decides. */
   readonly placementOf?: (objectId: string) => readonly PlacementDecision[]
+  /** Systems elsewhere that hold a document; absent: nobody is told of any. */
+  readonly holdingsOf?: (objectId: string) => readonly Holding[]
   /** Most items of one page. */
   readonly pageMax: number
 }
