@@ -85,7 +85,7 @@ export function formPage(link: CapturePage, problem: string | null = null): stri
         <label class="capture-note" for="note">Anything to add (not needed)<textarea id="note" name="note" rows="3" maxlength="1000" autocomplete="off"></textarea></label>
         <button class="button primary capture-send" type="submit">Send</button>
       </form>
-      <p class="quiet small">${left === 1 ? 'One file' : `Up to ${left} files`}, each of at most ${size(bytesMax)}. This link works until ${escaped(day(expiresAt))}. Where a photograph was made is removed before anybody is shown it.</p>`,
+      <p class="quiet small">${left === 1 ? 'One file' : `Up to ${left} files`}, each of at most ${size(bytesMax)}. This link works until ${escaped(day(expiresAt))}.</p>`,
   )
 }
 
