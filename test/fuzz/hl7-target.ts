@@ -63,7 +63,24 @@ const PIECES = [
   'a^application^pdf^Base64^JVBERi0=',
   'a^^^Hex^4D5A',
 ]
-const NAMES = ['PID', 'PV1', 'MRG', 'ORC', 'OBR', 'TQ1', 'IPC', 'ZDS', 'ZXX', 'OBX', 'NTE', 'TXA', 'EVN', 'MSH', 'pid', 'PI']
+const NAMES = [
+  'PID',
+  'PV1',
+  'MRG',
+  'ORC',
+  'OBR',
+  'TQ1',
+  'IPC',
+  'ZDS',
+  'ZXX',
+  'OBX',
+  'NTE',
+  'TXA',
+  'EVN',
+  'MSH',
+  'pid',
+  'PI',
+]
 const SETS = [
   '',
   'UNICODE UTF-8',
