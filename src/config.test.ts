@@ -44,6 +44,7 @@ test('every setting can be set by the environment', () => {
     trustedProxies: '10.0.0.1, 10.1.0.0/16',
     corsOrigins: 'https://viewer.example',
     clamd: '/run/clamd.sock',
+    syslog: 'tls://audit.example:6514',
     host: '127.0.0.2',
     aeTitle: 'MY PACS',
     url: '',
