@@ -155,9 +155,11 @@ export function createPlacing(parts: PlacementParts): Placing {
     audit: (by, detail) => parts.audit([auditEvent(by, { kind: 'decide', detail: detail.slice(0, DETAIL_MAX) })]),
   })
 
-  function look(subject: string): void {
-    jobs.enqueue({ kind: PLACE_JOB, subject, runAfter: Date.now() + SETTLE_MS }, Date.now())
-    parts.wake()
+  /** A group of arrivals may ask for many; the runner is woken once. */
+  function look(subjects: ReadonlySet<string>): void {
+    const now = Date.now()
+    for (const subject of subjects) jobs.enqueue({ kind: PLACE_JOB, subject, runAfter: now + SETTLE_MS }, now)
+    if (subjects.size > 0) parts.wake()
   }
 
   return {
@@ -187,14 +189,16 @@ export function createPlacing(parts: PlacementParts): Placing {
           studies.add(studyInstanceUID)
         else if (book.speaksOf(studyInstanceUID)) studies.add(studyInstanceUID)
       }
-      for (const study of studies) look(`study ${study}`)
+      look(new Set([...studies].map((study) => `study ${study}`)))
     },
     documents(objectIds) {
+      const subjects = new Set<string>()
       for (const objectId of objectIds) {
         const document = parts.store.document(objectId)
         if (document === undefined) continue
-        look(document.studyInstanceUID === null ? `document ${objectId}` : `study ${document.studyInstanceUID}`)
+        subjects.add(document.studyInstanceUID === null ? `document ${objectId}` : `study ${document.studyInstanceUID}`)
       }
+      look(subjects)
     },
   }
 }
