@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { ArchiveError } from '#errors.ts'
 import { type Elements, EXPLICIT_LE, part10 } from '../fixtures/dicom-builder.ts'
-import { multiFrame, pdfObject, secondaryCapture } from '../fixtures/objects.ts'
+import { multiFrame, multiFrameHead, pdfObject, secondaryCapture } from '../fixtures/objects.ts'
 import { type Kept, memoryArchive, partsOf } from './dicomweb-archive.ts'
 
 type Archive = Awaited<ReturnType<typeof memoryArchive>>
@@ -141,6 +141,20 @@ describe('rendered resources', () => {
     }
     assert.equal((await archive.get(`${cine.path}/thumbnail?viewport=1,1,1,1,1,1`)).status, 400)
     assert.equal((await archive.get(`${cine.path}/thumbnail?annotation=patient`)).status, 400)
+  })
+
+  // PS3.3 section C.7.6.24: no Bits Stored, no sign; the least value is black.
+  test('floats are drawn from their least to their greatest value', async () => {
+    const { BitsStored: _, HighBit: __, PixelRepresentation: ___, ...head } = multiFrameHead(1, 2) as Elements
+    const floats = Buffer.from(new Float32Array([-0.5, 0.5, 1.5, 0]).buffer)
+    const own = { StudyInstanceUID: '1.2.3.77', SeriesInstanceUID: '1.2.3.77.1', SOPInstanceUID: '1.2.3.77.1.1' }
+    const elements = { ...head, ...own, BitsAllocated: 32, 'FloatPixelData OF': floats }
+    const kept = await archive.keep(part10({ elements, transferSyntax: EXPLICIT_LE }))
+    const { data, info } = await pictureOf(`${kept.path}/rendered`)
+    assert.deepEqual(
+      [0, 1, 2, 3].map((i) => data[i * info.channels]),
+      [0, 128, 255, 64],
+    )
   })
 
   test('what is no picture says so', async () => {

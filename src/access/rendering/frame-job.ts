@@ -2,6 +2,7 @@ import { ArchiveError } from '#errors.ts'
 import type { StoredInstance } from '#model/archive-object.ts'
 import { type FrameTable, frameCount, frameRanges } from '#standards/dicom/frames.ts'
 import { PIXEL_DATA } from '#standards/dicom/pixel-element.ts'
+import { transferSyntax } from '#standards/dicom/transfer-syntax.ts'
 import { type DataSetBytes, openDataSet } from '../dicomweb/data-set-bytes.ts'
 import { framePart } from '../dicomweb/frames.ts'
 import type { RangedReads } from '../dicomweb/send.ts'
@@ -32,7 +33,7 @@ export async function frameJob(
   const table = instance.frames
   if (table === null) throw new ArchiveError('request.not-acceptable', 'the object has no frames')
   const dataSet = await openDataSet(from.reads, from.files, instance)
-  const headEnd = table.kind === 'native' ? table.offset : (table.fragmentOffsets[0] ?? 0)
+  const headEnd = headEndOf(table, transferSyntax(instance.transferSyntaxUID)?.explicit === true)
   const head = await joined(headEnd, HEAD_BYTES_MAX, dataSet.pieces(0, headEnd, 1))
   let left = FRAMES_BYTES_MAX
   const found: { number: number; bytes: Uint8Array }[] = []
@@ -48,6 +49,13 @@ export async function frameJob(
     frames: found,
     compressed: table.kind !== 'native',
   }
+}
+
+/** Pixel Data may be cut off where its value begins: readers know of it. Floats are elements like any other. */
+function headEndOf(table: FrameTable, explicit: boolean): number {
+  if (table.kind !== 'native') return table.fragmentOffsets[0] ?? 0
+  if (table.tag === PIXEL_DATA) return table.offset
+  return table.offset - (explicit ? 12 : 8) // without its header; PS3.5 section 7.1.2
 }
 
 async function frameBytes(
