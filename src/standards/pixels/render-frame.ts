@@ -1,3 +1,4 @@
+import { inflateRawSync } from 'node:zlib'
 import { type DataSet, readDataSet } from '../dicom/data-set.ts'
 import { DicomError } from '../dicom/errors.ts'
 import { type FrameTable, frameTable } from '../dicom/frames.ts'
@@ -15,6 +16,7 @@ import type { Raster } from './raster.ts'
 import { storedValues } from './stored-values.ts'
 
 const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98'
+const DEFLATED_FRAMES = '1.2.840.10008.1.2.8.1'
 
 /** Decodes a frame of a codec that is not read here, to samples in little endian. */
 export type DecodeFrame = (
@@ -68,6 +70,7 @@ export async function decodedFrame(
   decode: DecodeFrame,
 ): Promise<NativeFrame> {
   if (transferSyntaxUid === ENCAPSULATED_UNCOMPRESSED) return { bytes, format }
+  if (transferSyntaxUid === DEFLATED_FRAMES) return { bytes: inflated(bytes, format), format }
   if (transferSyntaxUid === RLE_LOSSLESS) {
     const { rows, columns, samples, bitsAllocated } = format
     const pixels = decodeRle(bytes, rows * columns, samples, bitsAllocated / 8)
@@ -77,6 +80,16 @@ export async function decodedFrame(
   const unpacked = format.bitsAllocated === 1 ? { ...format, bitsAllocated: 8 } : format
   const { pixels, photometric, planar } = await decode(bytes, transferSyntaxUid, unpacked)
   return { bytes: pixels, format: { ...unpacked, photometric, planar } }
+}
+
+/** At most what the attributes say, and the byte that makes a length even. PS3.5 section A.4.14. */
+function inflated(bytes: Uint8Array, { rows, columns, samples, bitsAllocated }: FrameFormat): Uint8Array {
+  const most = Math.ceil((rows * columns * samples * bitsAllocated) / 8) + 1
+  try {
+    return inflateRawSync(bytes, { maxOutputLength: most })
+  } catch {
+    throw new DicomError('dicom.malformed', 'deflate', 'a frame that does not inflate to its pixels', 0)
+  }
 }
 
 export interface RenderOptions {
