@@ -105,7 +105,11 @@ export function ask(
     client.on('associationRejected', (told: { result: number; source: number; reason: number }) =>
       end(new Error(`rejected: ${told.result}, ${told.source}, ${told.reason}`)),
     )
-    client.on('networkError', (error: Error) => end(error))
+    // Its timer may release a second time, behind the end of its own socket: by then everything has been answered.
+    const isDone = () => answers.every((own) => own.some(({ status }) => status !== 0xff00 && status !== 0xff01))
+    client.on('networkError', (error: Error) => {
+      end(error.message.endsWith('write after end') && isDone() ? undefined : error)
+    })
     client.on('closed', () => end())
     client.send('127.0.0.1', port, options.calling ?? 'DCMJS', options.called ?? 'DIPTYCH', {
       associationLingerTimeout: options.lingerMs ?? 0,
