@@ -157,6 +157,13 @@ describe('rendered resources', () => {
     )
   })
 
+  // threats.md M6: the data set is implicit, the file meta says a compressed syntax.
+  test('an object that is written otherwise than it says is drawn', { skip: !existsSync(samples) }, async () => {
+    const kept = await archive.keep(readFileSync(join(samples, 'part10/malformed/SC_rgb_jpeg.dcm')))
+    const { info } = await pictureOf(`${kept.path}/rendered`)
+    assert.ok(info.width > 1 && info.channels === 3)
+  })
+
   test('what is no picture says so', async () => {
     const answer = await archive.get(`${document.path}/rendered`)
     assert.equal(answer.status, 406)

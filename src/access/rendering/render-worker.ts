@@ -3,8 +3,9 @@ import { parentPort } from 'node:worker_threads'
 import { memorySource } from '#standards/byte-source.ts'
 import { readDataSet } from '#standards/dicom/data-set.ts'
 import { DicomError } from '#standards/dicom/errors.ts'
+import { openPart10 } from '#standards/dicom/open.ts'
 import { pixelShape } from '#standards/dicom/pixel-element.ts'
-import { transferSyntax } from '#standards/dicom/transfer-syntax.ts'
+import { EXPLICIT_LITTLE_ENDIAN, transferSyntax } from '#standards/dicom/transfer-syntax.ts'
 import { ConversionError } from '#standards/dicom/wrap/conversion-error.ts'
 import { decodeHere } from '#standards/media/frame-codecs.ts'
 import { frameFormatOf } from '#standards/pixels/frame-format.ts'
@@ -15,7 +16,10 @@ import type { RenderAnswer, RenderJob } from './render-job.ts'
 async function work(job: RenderJob): Promise<RenderAnswer> {
   const syntax = transferSyntax(job.transferSyntaxUID)
   if (syntax === undefined) return { ok: false, why: 'cannot', detail: 'an unknown transfer syntax' }
-  const dataSet = readDataSet(memorySource(job.head), syntax)
+  // Opened anew, because a data set may be written otherwise than it says; what was deflated is inflated by now.
+  const negotiated = syntax.deflated ? EXPLICIT_LITTLE_ENDIAN : syntax.uid
+  const opened = openPart10(memorySource(job.head), { negotiated })
+  const dataSet = readDataSet(opened.dataSet, opened.encoding)
   const format = frameFormatOf(dataSet, pixelShape(dataSet, job.pixelTag))
   const native = (bytes: Uint8Array): NativeFrame | Promise<NativeFrame> =>
     job.compressed ? decodedFrame(bytes, syntax.uid, format, decodeHere) : { bytes, format }
