@@ -27,7 +27,11 @@ test('page: nothing inline, nothing from elsewhere, every name exists', () => {
 })
 
 /** One of the decisions that a script puts together with its path. */
-const DECISIONS: { readonly [script: string]: string } = { 'quarantine.js': 'release', 'import-worklist.js': 'decide' }
+const DECISIONS: { readonly [script: string]: string } = {
+  'quarantine.js': 'release',
+  'import-worklist.js': 'decide',
+  'placement.js': 'accept',
+}
 
 test('page: served to anybody, with its headers; what it asks exists in the API', async (context) => {
   const place = temporaryDirectory('page')

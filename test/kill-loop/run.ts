@@ -8,8 +8,9 @@
  * QIDO-RS and its bytes equal what was sent; nothing that was not acknowledged is there half. threats.md K1.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runCommand, startServer, temporaryDirectory } from '../live/server.ts'
@@ -178,10 +179,10 @@ async function importBatch(
   cycle: number,
   batch: readonly { bytes: Buffer; sent: Sent }[],
 ): Promise<void> {
-  const folder = join(data, '..', `import-${cycle}-${batch[0]?.sent.instance}`)
-  mkdirSync(folder)
+  const folder = mkdtempSync(join(tmpdir(), `diptych-kill-import-${cycle}-`))
   for (const { bytes, sent } of batch) writeFileSync(join(folder, sent.instance), bytes)
   const { stdout } = await runCommand(['import', folder, '--data', data, '--json'])
+  rmSync(folder, { recursive: true, force: true })
   for (const line of stdout.split('\n')) {
     // The line under which the server died may be cut short: it acknowledges nothing.
     if (!line.startsWith('{') || !line.endsWith('}')) continue
