@@ -137,7 +137,10 @@ export class Hl7Connection {
       .finally(() => {
         this.#working = false
         if (this.#socket.destroyed) this.#gone()
+        else if (this.#waiting.length > 0) this.#work()
         else if (this.#ended || this.#closing) this.#socket.end()
+        // What came while the last answer left may have paused the socket: a paused one never learns that its peer is gone.
+        if (!this.#closing && !this.#working && !this.#socket.destroyed) this.#goOn()
       })
   }
 
